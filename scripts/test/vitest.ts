@@ -39,6 +39,7 @@ export interface VitestOptions {
 /** Attacks that `npm run adversity` and .ci/run make, and npm test does not: crashes, a full disk, chaos. */
 const NOT_QUICK = [
   "crash_*",
+  "outputs_chaos",
   "provider_chaos",
   "unwritable",
 ].map((name) => `--exclude=tests/adversity/${name}.test.ts`);

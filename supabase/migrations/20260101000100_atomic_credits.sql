@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_files,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -2877,6 +2877,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  -- The answer of a text (settle_text) has a bound of its own.
+  if octet_length(p_output::text) > 262144 and not p_output ? 'usage_source' then
+    perform credits.raise_misuse('22023', 'an output has at most 256 KiB',
+      'Put the file in Storage and pass its path.');
+  end if;
   if exists (
     select from credits.output_files(p_output) as f
     where f.path !~ format('^%s/%s/[0-9]{1,4}\.[a-z0-9]{1,8}$', p_account_id, p_job_id)) then
@@ -2886,7 +2891,7 @@ begin
 end;
 $$;
 comment on function credits.output_check(uuid, uuid, jsonb) is
-  'Raises 22023 for an output that lists a path outside of its job''s folder.';
+  'Raises 22023 for an output above 256 KiB, or one that lists a path outside of its job''s folder.';
 
 create function credits.files_below(p_folder text)
 returns setof text
@@ -5437,7 +5442,7 @@ comment on function public.claim_provider_asks(integer) is
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost, asking.
+-- Needs: files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -5595,6 +5600,7 @@ begin
     returning id, account_id, 'settled', status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
+      perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
       -- before.
       select balance into result.balance from public.credit_accounts where id = result.account_id;
@@ -5609,6 +5615,7 @@ begin
   if job.status not in ('pending', 'running') then
     return credits.job_settle_ended(job);
   end if;
+  perform credits.output_check(job.account_id, job.id, p_output);
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
     extra := credits.charge_overage(job, actual);
@@ -5632,8 +5639,8 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'output_tokens, characters), says what it really came to: what is below the charge is released at once (an entry '
   'of kind release; to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far '
   'as credits and overdraft go, by the model''s overage. Idempotent: a second settle is unchanged; a settle after '
-  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output or for a '
-  'bad cost or usage.';
+  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output, for one '
+  'above 256 KiB or with a file of another job, or for a bad cost or usage.';
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -6175,7 +6182,7 @@ comment on function public.sweep_overdue_jobs(integer) is
 -- supabase/schemas/07_charging/80_callbacks.sql
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: generation, provider jobs, asking, settings.
+-- Needs: files, generation, provider jobs, asking, settings.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -6366,12 +6373,14 @@ declare
   job public.generation_jobs;
 begin
   perform credits.caller_check('keep_late_output');
-  if (jsonb_typeof(p_output) = 'object' and octet_length(p_output::text) <= 262144) is not true then
-    perform credits.raise_misuse('22023', 'an output is a JSON object of at most 256 KiB',
-      'Put files in Storage and pass their paths.');
+  if jsonb_typeof(p_output) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'an output is a JSON object', 'Put files in Storage and pass their paths.');
   end if;
   job := credits.job_lock(p_job_id);
-  if not credits.may_keep_late(job) then
+  perform credits.output_check(job.account_id, job.id, p_output);
+  -- A file that is queued to be deleted may be gone in a moment.
+  if not credits.may_keep_late(job) or exists (
+    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
     return false;
   end if;
   update public.generation_jobs
@@ -13510,6 +13519,44 @@ as $$
 $$;
 comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
 
+-- supabase/schemas/14_reconciliation/57_file_discrepancies.sql
+-- Gives: where jobs and the files in Storage do not agree.
+-- Keeps: nothing; reports. Without Storage there is nothing to compare.
+-- Needs: jobs, outputs, files, book discrepancies; when called: file deletion.
+
+create function credits.file_discrepancies()
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  return query
+  select (credits.discrepancy('output without object', j.account_id, f.listed, f.there, j.ended_at, j.id)).*
+  from public.generation_jobs as j
+  cross join lateral (
+    select count(*) as listed, count(o.id) as there
+    from credits.output_files(j.output) as p
+    left join storage.objects as o on o.bucket_id = 'generations' and o.name = p.path
+  ) as f
+  where j.output ? 'outputs' and j.output_deleted_at is null and f.there < f.listed
+  union all
+  select (credits.discrepancy('object without job', f.account_id, 0, count(*), min(f.created_at),
+    credits.job_of_file(f.path))).*
+  from credits.files_judged('', null) as f
+  where f.verdict in ('orphan', 'foreign') and f.created_at < now() - interval '1 day'
+  group by f.account_id, credits.job_of_file(f.path);
+end;
+$$;
+comment on function credits.file_discrepancies() is
+  'Jobs that list files which are not in Storage, and files older than a day that no job and no upload lists. expected '
+  'and actual are numbers of files; account and job are those in whose folder the files are.';
+
 -- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
@@ -13666,6 +13713,14 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('output without object', 'A job lists files that are not in Storage: its user has paid and sees nothing.',
+    'Somebody deleted them in the dashboard or by SQL, or the database was restored from a time before their deletion.',
+    'Restore the files from a backup of Storage under the paths of generation_jobs.output; or refund_credits, then '
+    'delete_output.'),
+  ('object without job', 'Files older than a day are in the bucket that no job and no upload lists.',
+    'The task delete-objects does not run or fails, or somebody put files into the bucket by hand.',
+    'Look at the task in credit_task_runs and at the logs of the function tasks. Without an account they are in no '
+    'folder of a job: move or delete them in the dashboard.'),
   ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
     'It waits: payments.cause says for what. Or its grant was deleted by hand.',
     'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
@@ -13739,14 +13794,16 @@ from (
   union all
   select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
   from credits.payment_discrepancies() as p
+  union all
+  select o.*, null from credits.file_discrepancies() as o
 ) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
-  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
-  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future) or files, or the '
+  'last entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the '
+  'payment or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 
 create view public.payment_discrepancies
@@ -14113,7 +14170,8 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
-  'run, also by hand; of all rows where there is no such run.';
+  'run, also by hand; of all rows where there is no such run. Files in Storage are compared by deep '
+  'runs alone.';
 
 -- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -14998,6 +15056,37 @@ comment on function public.finish_storage_deletions(text[]) is
   'Takes paths whose files are gone out of the queue; returns how many. A file that is still in storage.objects stays '
   'queued. Idempotent.';
 
+-- supabase/schemas/15_operations/34_file_counts.sql
+-- Gives: how many files are kept, how large and how old they are, and how many wait to be deleted or moved.
+-- Keeps: nothing is counted when somebody looks: the sweep has counted.
+-- Needs: files, moving outputs, file deletion.
+
+create function credits.file_counts()
+returns table (
+  files bigint, bytes numeric, oldest_at timestamptz, unneeded bigint, measured_at timestamptz, to_delete bigint,
+  to_delete_since timestamptz, to_move bigint
+)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select s.all_files, s.all_bytes, s.all_oldest_at, s.all_unneeded, s.measured_at, d.files, d.since,
+    (select count(*) from credits.outputs_to_move)
+  from credits.file_sweep as s,
+    (select count(*) as files, min(created_at) as since from credits.storage_deletions) as d;
+$$;
+comment on function credits.file_counts() is 'The row of view generation_files.';
+
+create view public.generation_files
+with (security_invoker = true)
+as
+select files, bytes, oldest_at, unneeded, measured_at, to_delete, to_delete_since, to_move from credits.file_counts();
+comment on view public.generation_files is
+  'The files of outputs and uploads in Storage, one row: how many, how many bytes, the oldest, and how many nobody '
+  'needed, at measured_at (null before the first round of the task delete-objects); how many are queued to be deleted, '
+  'since when, and how many outputs are queued to be moved to Storage, now.';
+
 -- supabase/schemas/15_operations/40_function_calls.sql
 -- Gives: request_function, with which the schedule calls the edge functions that have something to do.
 -- Keeps: no key of the project is sent: the request is signed, and can only begin what is due.
@@ -15163,6 +15252,8 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
   ('payments_waiting', 'critical', 0, 0,
     'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
+  ('files_waiting', 'warning', 0, 0,
+    'Files that should have been deleted a day ago, and outputs that could not be moved to Storage in six tries.'),
   ('teams_without_owner', 'warning', 0, 0,
     'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
@@ -15172,9 +15263,10 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 -- supabase/schemas/15_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
+-- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
+-- delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
+-- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -15308,6 +15400,25 @@ as $$
 $$;
 comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
 
+create function credits.file_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'files_waiting', 'delete', count(*)::numeric,
+    format('%s files should have been deleted since %s: does the task delete-objects reach the function tasks?',
+      count(*), to_char(min(created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from credits.storage_deletions where created_at < now() - interval '1 day'
+  having count(*) > 0
+  union all
+  select 'files_waiting', 'move', count(*),
+    format('%s outputs could not be moved to Storage: does the task move-outputs reach the function tasks?', count(*))
+  from credits.outputs_to_move where attempts >= 6
+  having count(*) > 0;
+$$;
+comment on function credits.file_findings_now() is 'What the queues of files say, by alert rule.';
+
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
 language sql
@@ -15384,6 +15495,7 @@ begin
     union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
+    union all select * from credits.file_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
@@ -15768,6 +15880,33 @@ comment on function credits.metrics_of_payments() is
   'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
   'hours, in minor units by currency.';
 
+create function credits.metrics_of_files()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, '{}'::jsonb, line.value
+  from credits.file_counts() as c
+  cross join lateral (values
+    ('stored_files', c.files::numeric, c.measured_at),
+    ('stored_bytes', c.bytes, c.measured_at),
+    ('oldest_stored_file_age_seconds', coalesce(greatest(extract(epoch from now() - c.oldest_at), 0), 0),
+      c.measured_at),
+    ('unneeded_files', c.unneeded, c.measured_at),
+    ('files_measured_age_seconds', greatest(extract(epoch from now() - c.measured_at), 0), c.measured_at),
+    ('files_to_delete', c.to_delete, now()),
+    ('oldest_file_to_delete_age_seconds',
+      coalesce(greatest(extract(epoch from now() - c.to_delete_since), 0), 0), now()),
+    ('outputs_to_move', c.to_move, now())
+  ) as line (name, value, known_at)
+  where line.known_at is not null;
+$$;
+comment on function credits.metrics_of_files() is
+  'Metrics of the files in Storage: how many, how large and how old they are and how many nobody needs, as the sweep '
+  'counted them last, and how long ago that was (none before its first round); and the queues of files to delete and '
+  'of outputs to move.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -15843,6 +15982,7 @@ as $$
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
     union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_files()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
@@ -16033,10 +16173,11 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text);
-credits.files_below(text); credits.files_judged(text,integer); credits.files_sweep(integer);
-credits.foreign_storage_policies(); credits.grace_end(public.credit_grants);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
+credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -16070,16 +16211,17 @@ credits.may_keep_late(public.generation_jobs); credits.member_correct(public.gen
 credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
-credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
-credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
-credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
+credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
+credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
+credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
+credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -16245,7 +16387,7 @@ credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; 
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
 public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
 public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
@@ -17443,7 +17585,7 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
@@ -17474,7 +17616,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.job_provider_cost credits.payment_discrepancies
+    credits.file_counts credits.file_discrepancies credits.failure_code credits.job_asker credits.job_provider_cost
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -17482,7 +17625,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_models
     generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
@@ -17689,4 +17833,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '5554176f89e781c678ee4f12c1c62282ebe6d8a97dc3b9cd12c7a66d1e21560b');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63882202b97deeccecd52ac6e1dc35a55daef7d7f5702bc196804061fccf488');

@@ -1,10 +1,14 @@
 import { createServer, type IncomingMessage, request } from "node:http";
 import { listen } from "./loopback.ts";
 
-/** What happens to a request in place of being passed on: an answer, or its connection breaks. */
+/**
+ * What happens to a request in place of being passed on: an answer, or its connection breaks. One that is lost is
+ * carried out, and its connection breaks in place of the answer.
+ */
 export type Fault =
   | { readonly status: number; readonly body: object }
-  | "reset";
+  | "reset"
+  | "lost";
 
 /** Asked for each request, which waits for it; undefined passes it on. */
 export type Judge = (
@@ -21,9 +25,13 @@ export interface FaultyProxy {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a proxy on loopback that passes everything on until it is told what to do instead. */
+/**
+ * Starts a proxy on loopback that passes everything on until it is told what to do instead.
+ *
+ * @param targetUrl a function is asked for each request: the stack may start later, with this proxy's address
+ */
 export async function startFaultyProxy(
-  targetUrl: string,
+  targetUrl: string | (() => string),
 ): Promise<FaultyProxy> {
   let judge: Judge = () => undefined;
   let faults = 0;
@@ -32,7 +40,7 @@ export async function startFaultyProxy(
     const fault = await judge(method, url);
     if (fault) faults++;
     if (fault === "reset") return incoming.socket.resetAndDestroy();
-    if (fault) {
+    if (fault && fault !== "lost") {
       await drain(incoming);
       answer.writeHead(fault.status, { "content-type": "application/json" });
       answer.end(JSON.stringify(fault.body));
@@ -40,9 +48,13 @@ export async function startFaultyProxy(
     }
     const { headers } = incoming;
     const passed = request(
-      new URL(url, targetUrl),
+      new URL(url, typeof targetUrl === "string" ? targetUrl : targetUrl()),
       { method, headers },
       (response) => {
+        if (fault === "lost") {
+          response.resume().once("end", () => answer.destroy());
+          return;
+        }
         answer.writeHead(response.statusCode!, response.headers);
         response.pipe(answer);
       },
