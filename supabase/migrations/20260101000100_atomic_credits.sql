@@ -2407,11 +2407,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;
@@ -15952,4 +15951,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0886628cc1f56c08000e6f9d0d9e631e977d9784ff658f375037af000b5c66a5');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'df6bc058e0188e46653c1011b2343feb87291be2685e252b9c3ab5b726e32d53');
