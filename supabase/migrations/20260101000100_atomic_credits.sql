@@ -2567,11 +2567,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;
@@ -17838,4 +17837,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '6b69987630ef5be9ebc7520e4f7cb4379eed4873fff27464fe952048ac65d1c9');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0c6748a48fc5fdd1bc0aa49a395d06f899576934dee7578fb393be5f4bd41ec2');
