@@ -178,7 +178,7 @@ describe("speech by OpenAI's API", () => {
     "that fails by %s says so, without a secret",
     async (_, prompt, reason) => {
       const timeoutMs = reason === "timeout" ? 1_000 : SPEECH.timeoutMs;
-    const failed = makeFiles(openai(), { ...SPEECH, prompt, timeoutMs });
+      const failed = makeFiles(openai(), { ...SPEECH, prompt, timeoutMs });
       await expect(failed).rejects.toMatchObject({
         name: "ProviderError",
         reason,

@@ -1640,10 +1640,10 @@ comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
   '(otherwise charge_text, charge_by_app_key, cancel_generation, create_upload or a checkout).';
 
--- supabase/schemas/04_prices/20_quote.sql
--- Gives: quote_generation, which says what a charge would cost.
--- Keeps: one rule for price and limits, used by the quote and by the charge alike.
--- Needs: price book, denials.
+-- supabase/schemas/04_prices/17_metering.sql
+-- Gives: what a usage costs by the meters of a price version, and the most that a request can use.
+-- Keeps: quantities are read and a price is computed in one place.
+-- Needs: price book.
 
 create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
@@ -1718,39 +1718,6 @@ comment on function credits.usage_cost(text[], numeric[], jsonb) is
   'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Null without a meter, '
   'or if the usage lacks a quantity that one counts.';
 
-create type credits.priced_request as (
-  status integer,
-  code text,
-  message text,
-  errors jsonb,
-  cost bigint,
-  input jsonb,
-  model text,
-  effective_from timestamptz,
-  provider text,
-  provider_model text,
-  timeout_seconds integer,
-  type text,
-  max_output_bytes bigint
-);
-
-create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
-returns credits.priced_request
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  refused credits.priced_request;
-begin
-  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
-  from credits.denials as d where d.code = p_code;
-  refused.errors := p_errors;
-  return refused;
-end;
-$$;
-comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
-
 create function credits.usage_most(
   p_meters text[], p_prices numeric[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer,
   p_max_output_tokens integer
@@ -1796,6 +1763,44 @@ $$;
 comment on function credits.usage_most(text[], numeric[], jsonb, integer, integer, integer) is
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
+
+-- supabase/schemas/04_prices/20_quote.sql
+-- Gives: quote_generation, which says what a charge would cost.
+-- Keeps: one rule for price and limits, used by the quote and by the charge alike.
+-- Needs: price book, denials, metering.
+
+create type credits.priced_request as (
+  status integer,
+  code text,
+  message text,
+  errors jsonb,
+  cost bigint,
+  input jsonb,
+  model text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  type text,
+  max_output_bytes bigint
+);
+
+create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
+returns credits.priced_request
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  refused credits.priced_request;
+begin
+  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
+  from credits.denials as d where d.code = p_code;
+  refused.errors := p_errors;
+  return refused;
+end;
+$$;
+comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.choice_error(p_value jsonb, p_choices text[])
 returns text
@@ -2562,11 +2567,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;
@@ -5195,7 +5199,7 @@ comment on function public.correct_job(uuid, text) is
 -- supabase/schemas/07_charging/45_actual_cost.sql
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, app keys, events; when called: due.
+-- Needs: metering, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -6783,7 +6787,7 @@ comment on function public.charge_by_app_key(uuid, uuid, text, jsonb, text, text
 -- supabase/schemas/07_charging/94_text_hold.sql
 -- Gives: how much a text holds: the most that it may cost, or what is there.
 -- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
--- Needs: charge, text terms, app keys, members, burn down, quote.
+-- Needs: charge, text terms, app keys, members, burn down, metering.
 
 create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
   out refill_is_due boolean)
@@ -14264,7 +14268,7 @@ comment on view public.credit_request_trail is
 -- supabase/schemas/15_operations/15_margins.sql
 -- Gives: what is left of a price once its provider is paid, by price and by what was used.
 -- Keeps: an auditor learns amounts, and nothing of a request.
--- Needs: price book, provider costs, jobs, usage, quote.
+-- Needs: price book, provider costs, jobs, usage, metering.
 
 create view public.generation_margins
 with (security_invoker = true)
@@ -17833,4 +17837,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63882202b97deeccecd52ac6e1dc35a55daef7d7f5702bc196804061fccf488');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0c6748a48fc5fdd1bc0aa49a395d06f899576934dee7578fb393be5f4bd41ec2');
