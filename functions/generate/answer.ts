@@ -139,7 +139,10 @@ async function endedAnswer(
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
   const show = async () => {
     const kept = job.output?.outputs ?? [];
-    const outputs = await showOutputs(id, kept, format, store);
+    // Storage may still have files that are to be deleted.
+    const outputs = job.output_deleted_at
+      ? kept
+      : await showOutputs(id, kept, format, store);
     return await toResponse(
       { job_id: id, status, model, cost, balance, outputs, created_at },
       headers,

@@ -4,6 +4,7 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "node:http";
+import { pipeline, Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import { listen } from "./loopback.ts";
 import { PIXEL } from "./openai_server.ts";
@@ -67,7 +68,14 @@ export type Canceling = "at once" | "later" | "too late" | "broken" | "reset";
 export interface ProviderServer {
   /** What its base URL must be. */
   readonly baseUrl: string;
+<<<<<<< HEAD
   /** The address of a file: `pixel`, `film`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
+=======
+  /**
+   * The address of a picture: `pixel`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`; or
+   * of `film`, a video of 50 MB.
+   */
+>>>>>>> h/t5
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
@@ -253,6 +261,12 @@ const FILM = Buffer.from(
 );
 
 const LARGE_BYTES = 51 * 1_048_576;
+/** Bytes of `film`. */
+export const FILM_BYTES = 50_000_000;
+const FILM_HEAD = Buffer.from(
+  "\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41",
+  "latin1",
+);
 
 function sendPicture(url: URL, response: ServerResponse): void {
   const pixel = Buffer.from(PIXEL, "base64");
@@ -266,9 +280,28 @@ function sendPicture(url: URL, response: ServerResponse): void {
     busy: () => send(response, 429, {}),
     text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
     large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
+    film: () => sendFilm(response),
     reset: () => response.socket?.resetAndDestroy(),
     redirect: () =>
       response.writeHead(302, { location: url.search.slice(1) }).end(),
   };
   kinds[url.pathname.split("/").at(-1)!]!();
+}
+
+/** Streams a video as fast as it is read. */
+function sendFilm(response: ServerResponse): void {
+  response.writeHead(200, {
+    "content-type": "video/mp4",
+    "content-length": FILM_BYTES,
+  });
+  const chunks = function* () {
+    yield FILM_HEAD;
+    const piece = Buffer.alloc(100_000, 7);
+    for (let left = FILM_BYTES - FILM_HEAD.length; left > 0;) {
+      const next = piece.subarray(0, left);
+      left -= next.length;
+      yield next;
+    }
+  };
+  pipeline(Readable.from(chunks()), response, () => {});
 }
