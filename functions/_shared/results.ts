@@ -164,6 +164,7 @@ export const callbackResult = z.object({
   input: z.object({
     type: z.enum(["image", "video", "speech"]).default("image"),
     n: z.number().int().default(1),
+    seconds: z.number().optional().catch(undefined),
   }).nullable(),
 });
 /** Answer of `receive_callback`. */
