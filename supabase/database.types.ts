@@ -2006,6 +2006,20 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_files": {
+        Row: {
+          "bytes": number | null;
+          "files": number | null;
+          "measured_at": string | null;
+          "oldest_at": string | null;
+          "to_delete": number | null;
+          "to_delete_since": string | null;
+          "to_move": number | null;
+          "unneeded": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "generation_margins": {
         Row: {
           "cost_usd": number | null;

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { callbackAddress } from "../functions/_shared/callbacks.ts";
+import { callbackRegistry } from "../functions/_shared/providers/callback_registry.ts";
 import {
   type CallbackFunctions,
   startFalFunctions,
@@ -9,6 +11,7 @@ import {
   FAL_KEY,
   FAL_VOICE,
   type FalServer,
+  OLD_FAL_KEY,
   sayingAsFal,
   signedByFal,
 } from "./support/fal_server.ts";
@@ -194,6 +197,25 @@ describe("a callback of fal", () => {
     expect(await readJobs(user.id)).toMatchObject([{ status: "running" }]);
     // The forgery was as good as the original but for one thing.
     expect((await deliver(good)).status).toBe(200);
+  });
+
+  test("is taken at an address of before, and with the other key of the set", async () => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    const before = callbackRegistry((name) =>
+      name === "FAL_KEY" ? OLD_FAL_KEY : undefined
+    )("fal")!;
+    const webhook = await callbackAddress(
+      functions.url(""),
+      "fal",
+      given.jobId,
+      before.addressSecrets[0]!,
+    );
+    expect(webhook).not.toBe(given.webhook);
+    const { body } = sayingAsFal(given, "failed");
+    const old = FAL_VOICE.signed(webhook, String(body), { by: "old" });
+    expect((await deliver(old)).status).toBe(200);
+    expect(await readJobs(user.id)).toMatchObject([{ status: "failed" }]);
   });
 
   test("replayed at another job's address is refused, and learns nothing", async () => {

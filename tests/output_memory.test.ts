@@ -96,7 +96,7 @@ async function filmed() {
   });
   expect(status, text).toBe(202);
   const [given] = functions.provider.predictions(prompt);
-  const film = functions.provider.picture("film");
+  const film = functions.provider.picture("longFilm");
   return async () => {
     const called = await deliver(saying(given!, "succeeded", film));
     expect(called.status, called.text).toBe(200);

@@ -69,6 +69,30 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_paid_minor_units: gauge(
     "What was paid within the window, in minor units by currency, for real (livemode true) or as a test.",
   ),
+  atomic_credits_stored_files: gauge(
+    "Files of outputs and uploads in Storage, as they were last counted.",
+  ),
+  atomic_credits_stored_bytes: gauge(
+    "Size of the files of outputs and uploads in Storage in bytes, as they were last counted.",
+  ),
+  atomic_credits_oldest_stored_file_age_seconds: gauge(
+    "Age of the oldest file in Storage in seconds; 0 when there is none.",
+  ),
+  atomic_credits_unneeded_files: gauge(
+    "Files in Storage that no job and no upload needed when they were last counted; they are then deleted.",
+  ),
+  atomic_credits_files_measured_age_seconds: gauge(
+    "Seconds since the files in Storage were last counted.",
+  ),
+  atomic_credits_files_to_delete: gauge(
+    "Files that are queued to be deleted from Storage.",
+  ),
+  atomic_credits_oldest_file_to_delete_age_seconds: gauge(
+    "Age of the oldest queued deletion in seconds; 0 when none is queued.",
+  ),
+  atomic_credits_outputs_to_move: gauge(
+    "Outputs in the database that are queued to be moved to Storage.",
+  ),
   atomic_credits_reconciliation_discrepancies: gauge(
     "Invariants that the last finished reconciliation, incremental or deep, found broken.",
   ),

@@ -66,6 +66,15 @@ export const jobsAndProviders = dashboard({
       `,
     }),
     table({
+      title: "Files in Storage",
+      description:
+        "As the task delete-objects counted them at measured_at; unneeded ones are deleted next.",
+      sql: `
+      select files, bytes, oldest_at, unneeded, to_delete, to_delete_since, to_move, measured_at
+      from generation_files
+      `,
+    }),
+    table({
       title: "Open jobs",
       description: "Those that are overdue first, then the oldest.",
       sql: `

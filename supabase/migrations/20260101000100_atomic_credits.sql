@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_files,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -1640,10 +1640,10 @@ comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
   '(otherwise charge_text, charge_by_app_key, cancel_generation, create_upload or a checkout).';
 
--- supabase/schemas/04_prices/20_quote.sql
--- Gives: quote_generation, which says what a charge would cost.
--- Keeps: one rule for price and limits, used by the quote and by the charge alike.
--- Needs: price book, denials.
+-- supabase/schemas/04_prices/17_metering.sql
+-- Gives: what a usage costs by the meters of a price version, and the most that a request can use.
+-- Keeps: quantities are read and a price is computed in one place.
+-- Needs: price book.
 
 create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
@@ -1718,39 +1718,6 @@ comment on function credits.usage_cost(text[], numeric[], jsonb) is
   'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Null without a meter, '
   'or if the usage lacks a quantity that one counts.';
 
-create type credits.priced_request as (
-  status integer,
-  code text,
-  message text,
-  errors jsonb,
-  cost bigint,
-  input jsonb,
-  model text,
-  effective_from timestamptz,
-  provider text,
-  provider_model text,
-  timeout_seconds integer,
-  type text,
-  max_output_bytes bigint
-);
-
-create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
-returns credits.priced_request
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  refused credits.priced_request;
-begin
-  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
-  from credits.denials as d where d.code = p_code;
-  refused.errors := p_errors;
-  return refused;
-end;
-$$;
-comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
-
 create function credits.usage_most(
   p_meters text[], p_prices numeric[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer,
   p_max_output_tokens integer
@@ -1796,6 +1763,44 @@ $$;
 comment on function credits.usage_most(text[], numeric[], jsonb, integer, integer, integer) is
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
+
+-- supabase/schemas/04_prices/20_quote.sql
+-- Gives: quote_generation, which says what a charge would cost.
+-- Keeps: one rule for price and limits, used by the quote and by the charge alike.
+-- Needs: price book, denials, metering.
+
+create type credits.priced_request as (
+  status integer,
+  code text,
+  message text,
+  errors jsonb,
+  cost bigint,
+  input jsonb,
+  model text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  type text,
+  max_output_bytes bigint
+);
+
+create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
+returns credits.priced_request
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  refused credits.priced_request;
+begin
+  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
+  from credits.denials as d where d.code = p_code;
+  refused.errors := p_errors;
+  return refused;
+end;
+$$;
+comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.choice_error(p_value jsonb, p_choices text[])
 returns text
@@ -2562,11 +2567,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;
@@ -2877,6 +2881,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  -- The answer of a text (settle_text) has a bound of its own.
+  if octet_length(p_output::text) > 262144 and not p_output ? 'usage_source' then
+    perform credits.raise_misuse('22023', 'an output has at most 256 KiB',
+      'Put the file in Storage and pass its path.');
+  end if;
   if exists (
     select from credits.output_files(p_output) as f
     where f.path !~ format('^%s/%s/[0-9]{1,4}\.[a-z0-9]{1,8}$', p_account_id, p_job_id)) then
@@ -2886,7 +2895,7 @@ begin
 end;
 $$;
 comment on function credits.output_check(uuid, uuid, jsonb) is
-  'Raises 22023 for an output that lists a path outside of its job''s folder.';
+  'Raises 22023 for an output above 256 KiB, or one that lists a path outside of its job''s folder.';
 
 create function credits.files_below(p_folder text)
 returns setof text
@@ -3885,20 +3894,17 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-declare
-  plan credits.burn_plan;
 begin
-  select coalesce(array_agg(g.id order by g.place), '{}'),
-    coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
-    greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
-  into plan
-  from (
-    select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
-    from credits.spendable_grants where account_id = p_account_id
-    window spent as (order by priority, expires_at, id rows unbounded preceding)
-  ) as g
-  where g.before < p_amount;
-  return plan;
+  return (
+    select row(coalesce(array_agg(g.id order by g.place), '{}'),
+      coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+      greatest(p_amount - coalesce(sum(g.remaining), 0), 0))::credits.burn_plan
+    from (
+      select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
+      from credits.spendable_grants where account_id = p_account_id
+      window spent as (order by priority, expires_at, id rows unbounded preceding)
+    ) as g
+    where g.before < p_amount);
 end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
@@ -3906,21 +3912,40 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind,
-  p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid,
+  p_reason text
 )
 returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  part record;
 begin
-  for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id,
-      p_reason, null);
+  for part in
+    select p.grant_id, p.amount
+    from unnest(p_plan.grant_ids || null::bigint, p_plan.amounts || p_plan.shortfall) as p (grant_id, amount)
+    where p.amount > 0
+  loop
+    p_account.balance := p_account.balance - part.amount;
+    p_account.last_seq := p_account.last_seq + 1;
+    p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
+    p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, -part.amount,
+      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, null, p_account.last_entry_at);
+    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
+      created_at, hash)
+    values (p_account.id, p_account.last_seq, -part.amount, p_account.balance, p_kind, part.grant_id, p_job_id,
+      p_reason, p_account.last_entry_at, p_account.last_hash);
+    update public.credit_grants set remaining = remaining - part.amount, is_open = (remaining > part.amount)
+    where account_id = p_account.id and id = part.grant_id;
   end loop;
-  if p_plan.shortfall > 0 then
-    p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
-  end if;
+  -- Once, and not with each entry: every version of the row makes the next one slower to find.
+  update public.credit_accounts
+  set version = version + 1, balance = p_account.balance, last_seq = p_account.last_seq,
+      last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
+      overdraft_used = overdraft_used + p_plan.shortfall
+  where id = p_account.id
+  returning * into strict p_account;
   return p_account;
 end;
 $$;
@@ -4492,16 +4517,14 @@ end;
 $$;
 
 create function credits.request_record(
-  p_result public.credit_charge_result, p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
-  -- alerts.
+  -- A stranger's counts for the stranger: counted for the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
@@ -4513,7 +4536,7 @@ comment on function credits.request_record(public.credit_charge_result, uuid, te
   'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_code text, p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
   p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -4521,56 +4544,42 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_result.job_id := null;
-  p_result.cost := null;
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
-  if p_result.code = 'invalid_key' then
-    p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
-      'The idempotency key is empty or too long.');
-  end if;
-  if p_result.code in ('invalid_key', 'not_priced') then
-    p_result.status := p_priced.status;
-    p_result.code := p_priced.code;
+  p_result.code := case p_code when 'invalid_key' then 'invalid_request' when 'not_priced' then p_priced.code
+    else p_code end;
+  select d.status, d.message into strict p_result.status, p_result.message
+  from credits.denials as d where d.code = p_result.code limit 1;
+  if p_code = 'not_priced' then
     p_result.message := p_priced.message;
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
-  else
-    select d.status, d.message into strict p_result.status, p_result.message
-    from credits.denials as d where d.code = p_result.code;
+  elsif p_code = 'invalid_key' then
+    p_result.message := 'The idempotency key is empty or too long.';
+    p_result.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+  elsif p_code = 'not_a_member' then
+    p_result.balance := null; -- a stranger does not learn it either
+  elsif p_code = 'rate_limited' then
+    p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+      p_result.retry_after_seconds);
+  elsif p_code = 'too_many_jobs' then
+    p_result.message := format(p_result.message, p_max_concurrent_jobs);
+    p_result.retry_after_seconds := 1;
+  elsif p_code = 'insufficient_credits' then
+    p_result.balance := p_spendable;
+    p_result.required := p_priced.cost;
+    p_result.debt := nullif(p_debt, 0);
+    p_result.message := case when p_debt > 0
+      then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+        'Nothing was charged.', p_debt)
+      else format(p_result.message, p_result.required, p_result.balance) end;
   end if;
-  case p_result.code
-    when 'not_a_member' then
-      -- A stranger does not learn the balance either.
-      p_result.balance := null;
-    when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
-        p_result.retry_after_seconds);
-    when 'too_many_jobs' then
-      p_result.message := format(p_result.message, p_max_concurrent_jobs);
-      p_result.retry_after_seconds := 1;
-    when 'insufficient_credits' then
-      p_result.balance := p_spendable;
-      p_result.required := p_priced.cost;
-      p_result.debt := nullif(p_debt, 0);
-      p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
-          'Nothing was charged.', p_debt)
-        else format(p_result.message, p_result.required, p_result.balance) end;
-    else
-      null;
-  end case;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(
-  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
-) is
-  'Completes a denial, known by its code, with its status and message, and records it.';
+comment on function credits.charge_denied(text, public.credit_charge_result, credits.priced_request, bigint, bigint,
+  integer, uuid, text, text) is
+  'Completes a denial with its status and message, and records it. p_code: its code; invalid_key; or not_priced, as '
+  'p_priced says.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -4591,7 +4600,8 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charge_replayed(
-  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_job_id uuid, p_request_hash bytea, p_member_id uuid, p_request_id text,
+  p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -4600,41 +4610,31 @@ as $$
 declare
   job record;
 begin
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
   -- Job and balance of one moment: the job may have been refunded since the charge read the account.
   -- Without the output, which may be megabytes: it is read only where it is the answer.
   select j.status, j.cost, j.request_hash, j.request_id, j.provider_job_id, j.started_at, j.created_at, j.model,
     j.price_effective_from, j.input, a.balance
   into strict job
   from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-  where j.id = p_result.job_id and j.account_id = p_result.account_id;
+  where j.id = p_job_id and j.account_id = p_result.account_id;
+  p_result.job_id := p_job_id;
   p_result.balance := job.balance;
-  p_result.cost := null;
+  p_result.cost := case when job.request_hash = p_request_hash then job.cost end;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
-    return p_result;
-  end if;
-  p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
-  if job.request_id = p_request_id and (job.status = 'pending'
+    p_result.code := 'idempotency_key_reused';
+  elsif job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
     p_result.status := 201;
     p_result.code := 'charged';
-    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+    select jsonb_build_object('id', p_job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
       'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
-  end if;
-  if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'request_in_flight';
+  elsif job.status in ('pending', 'running') then
+    p_result.code := 'request_in_flight';
     p_result.retry_after_seconds := 1;
   else
     p_result.status := 200;
@@ -4642,13 +4642,17 @@ begin
     select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'], a.balance
     into strict p_result.job, p_result.balance
     from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-    where j.id = p_result.job_id and j.account_id = p_result.account_id;
+    where j.id = p_job_id and j.account_id = p_result.account_id;
+  end if;
+  if p_result.status is null then
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code limit 1;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, uuid, bytea, uuid, text, text) is
   'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';
 
 -- supabase/schemas/07_charging/20_charge.sql
@@ -4659,14 +4663,14 @@ comment on function credits.charge_replayed(public.credit_charge_result, bytea, 
 --
 -- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
 -- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
--- version in its own transaction. If the lock is not free or the version has changed, the charge waits for the lock,
--- reads again and decides again.
+-- version in its own transaction. If the lock is not free or the version has changed, or monthly credits are due, the
+-- charge waits for the lock, books what is due, reads again and decides again.
 
 create view credits.charge_terms
 with (security_invoker = true)
 as
-select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
+select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit,
+  a.overdraft_used, a.debt, a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
   p.scheduled_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
@@ -4674,55 +4678,16 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   s.settle_margin_seconds, s.low_balance_credits,
   g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
   -- Counted up to the limit only: an account may have thousands.
-  (select count(*) from (
-    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running')
-    limit p.max_concurrent_jobs
-  ) as o) as open_jobs
+  (select count(*) from (select from public.generation_jobs as j
+    where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
-join public.credit_settings as s on s.only_row
+left join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
 comment on view credits.charge_terms is
   'What a charge depends on, read at one moment: account, plan, settings, the grant that is spent first, open jobs.';
-
-create function credits.grants_use_up(
-  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea,
-  inout last_entry_at timestamptz, inout balance bigint, out grant_id bigint, out remaining bigint
-)
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  paying record;
-begin
-  for paying in
-    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id
-    order by g.priority, g.expires_at, g.id
-  loop
-    if paying.remaining >= amount then
-      grant_id := paying.id;
-      remaining := paying.remaining;
-      return;
-    end if;
-    amount := amount - paying.remaining;
-    balance := balance - paying.remaining;
-    last_seq := last_seq + 1;
-    last_entry_at := greatest(clock_timestamp(), last_entry_at);
-    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge',
-      paying.id, p_job_id, null, null, last_entry_at);
-    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
-      last_entry_at, last_hash);
-    update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
-  end loop;
-end;
-$$;
-comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
-  'Books a charge that one grant cannot pay, up to its last entry: one entry per grant that it uses up. Returns the '
-  'rest to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest '
-  '(null: the overdraft). The caller holds the account''s lock.';
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -4738,13 +4703,11 @@ declare
   request_hash bytea;
   priced credits.priced_request;
   seen record;
-  seen_at timestamptz;
-  due_is_booked boolean := false;
   asking_member uuid;
   denial text;
   rate_used interval;
   spendable bigint;
-  part bigint;
+  paid bigint;
   result public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
@@ -4760,156 +4723,114 @@ begin
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
-  <<attempt>>
-  for attempts in 1 .. 10 loop
-    if attempts = 10 then
-      perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
-        'Restore the row of credit_settings.');
-    end if;
-    denial := null;
-    rate_used := null;
-    seen_at := clock_timestamp();
-    select t.*, (
-      select id from public.generation_jobs where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1
-    ) as known_job_id
-    into seen from credits.charge_terms as t where t.account_id = p_account_id;
-    if not found and (p_member_id <> p_account_id) is not true then
+  for attempt in 1 .. 3 loop
+    if attempt > 1 then
       perform credits.account_lock(p_account_id); -- opens it
-      continue attempt;
-    end if;
-    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
-    if asking_member is not null then
-      denial := credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null);
-    end if;
-
-    -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.refill_is_due and not due_is_booked and denial is distinct from 'not_a_member' then
-      due_is_booked := true;
-      perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
-      continue attempt;
     end if;
+    rate_used := null;
+    select t.*, clock_timestamp() as read_at, (select id from public.generation_jobs
+      where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1) as known_job_id
+    into seen from credits.charge_terms as t where t.account_id = p_account_id;
+    continue when not found and attempt = 1 and (p_member_id <> p_account_id) is not true;
+    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
+    denial := case when asking_member is not null
+      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+    continue when seen.refill_is_due and attempt = 1 and denial is distinct from 'not_a_member';
 
-    -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
-    -- spend, must not use up the account's limit.
-    if denial is distinct from 'not_a_member' then
-      denial := case
-        when seen.closed_at is not null then 'account_closed'
-        when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-        when seen.known_job_id is not null then 'known'
-        else denial end;
-    end if;
-    exit attempt when denial <> 'known';
-    if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id,
-        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen_at - seen.rate_window);
-    end if;
+    -- These count towards no limit: a stranger, or a member who may not spend, must not use up the account's.
+    denial := case
+      when denial = 'not_a_member' then denial
+      when seen.closed_at is not null then 'account_closed'
+      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+      when seen.known_job_id is not null then 'known'
+      else denial end;
+    exit when denial is not null and (denial <> 'known' or not credits.repeats_are_many(p_account_id,
+      greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen.read_at - seen.rate_window));
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
-    -- the window is left over from a longer window. Every denial from here on counts except this one, and so does a
-    -- repeat beyond the free ones.
-    rate_used := case
-      when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
-      else interval '0' end;
+    -- the window is left over from a longer window. Everything counts from here on, except its own denial.
+    rate_used := case when seen.rate_full_at between seen.read_at and seen.read_at + seen.rate_window
+      then seen.rate_full_at - seen.read_at else interval '0' end;
     if rate_used + seen.rate_step > seen.rate_window then
       denial := 'rate_limited';
-      result.retry_after_seconds :=
-        greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
-      exit attempt;
+      result.retry_after_seconds := ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window));
+      exit;
     end if;
     rate_used := rate_used + seen.rate_step;
 
-    if denial = 'known' then
-      null;
-    elsif priced.status <> 200 then
-      denial := 'not_priced';
-    elsif seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true then
-      denial := 'model_not_in_plan';
-    elsif seen.open_jobs >= seen.max_concurrent_jobs then
-      denial := 'too_many_jobs';
-    elsif priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0) then
+    denial := case
+      when denial is not null then denial -- a repeat beyond the free ones
+      when priced.status <> 200 then 'not_priced'
+      when seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true
+        then 'model_not_in_plan'
+      when seen.open_jobs >= seen.max_concurrent_jobs then 'too_many_jobs' end;
+    if denial is null and (priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0)) then
       select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
       if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
-        if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
-          due_is_booked := true;
-          perform credits.account_lock(p_account_id);
-          perform credits.account_expire(p_account_id);
-          continue attempt;
-        end if;
+        continue when seen.balance > spendable - seen.overdraft_used and attempt < 3
+          and credits.account_expire(p_account_id);
         denial := 'insufficient_credits';
       end if;
     end if;
 
-    part := priced.cost;
-    if denial is null and part > 0 then
-      if part > seen.grant_remaining then
-        -- More than the first grant can pay: the grants before the last one are used up, under the lock.
-        perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
-        if not found then
-          perform credits.account_lock(p_account_id);
-          continue attempt;
-        end if;
-        select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
-        into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, job_ids[1], part, seen.last_seq, seen.last_hash,
-          seen.last_entry_at, seen.balance) as u;
-      end if;
-      seen.balance := seen.balance - part;
+    -- In one statement: locks the account if its version is the same, counts the request, moves what one grant pays.
+    paid := case when denial is null and priced.cost <= seen.grant_remaining then priced.cost else 0 end;
+    if paid > 0 then
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
-      seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
-      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
-        seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
+      seen.last_entry_at := greatest(seen.read_at, seen.last_entry_at);
+      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -paid, seen.balance - paid,
+        'charge', seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
     end if;
-    -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
-    set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
-        last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
-        overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (
-      select ctid from public.credit_accounts
+    set version = version + 1, rate_full_at = seen.read_at + rate_used, balance = seen.balance - paid,
+        last_seq = seen.last_seq, last_entry_at = seen.last_entry_at, last_hash = seen.last_hash
+    where ctid = (select ctid from public.credit_accounts
       where id = p_account_id and version = seen.version for update skip locked);
-    exit attempt when found;
-    perform credits.account_lock(p_account_id);
+    exit when found;
   end loop;
 
-  result.status := 201;
-  result.code := coalesce(denial, 'charged');
   result.account_id := p_account_id;
-  result.job_id := coalesce(seen.known_job_id, job_ids[1]);
-  result.cost := priced.cost;
   result.balance := seen.balance;
-  result.rate_limit := seen.rate_limit_requests;
-  result.rate_window_seconds := seen.rate_limit_window_seconds;
-  result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
-  result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  if rate_used is not null then
+    result.rate_limit := seen.rate_limit_requests;
+    result.rate_window_seconds := seen.rate_limit_window_seconds;
+    result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+    result.rate_remaining := div(extract(epoch from seen.rate_window - rate_used), extract(epoch from seen.rate_step));
+  end if;
   if denial = 'known' then
-    return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
+    return credits.charge_replayed(result, seen.known_job_id, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
-    return credits.charge_denied(result, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
-      p_member_id, p_request_id, p_model);
+    return credits.charge_denied(denial, result, priced, spendable - seen.overdraft_used, seen.debt,
+      seen.max_concurrent_jobs, asking_member, p_request_id, p_model);
   end if;
 
-  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
-    cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (job_ids[1], p_account_id, asking_member,
-    case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
-    priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
-    case when p_start then now() end,
+  insert into public.generation_jobs (id, account_id, member_id, model, price_effective_from, provider, cost, input,
+    idempotency_key, request_hash, request_id, status, started_at, deadline_at)
+  values (job_ids[1], p_account_id, asking_member, priced.model, priced.effective_from, priced.provider, priced.cost,
+    priced.input, p_idempotency_key, request_hash, p_request_id,
+    case when p_start then 'running' else 'pending' end::public.generation_job_status, case when p_start then now() end,
     clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
-  if priced.cost > 0 then
+  if priced.cost > seen.grant_remaining then
+    perform credits.burn(credits.account_lock(p_account_id), credits.burn_plan(p_account_id, priced.cost), 'charge',
+      job_ids[1], null);
+  elsif paid > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, job_ids[1], seen.last_entry_at,
-      seen.last_hash);
-    update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
+    values (p_account_id, seen.last_seq, -paid, seen.balance - paid, 'charge', seen.grant_id, job_ids[1],
+      seen.last_entry_at, seen.last_hash);
+    update public.credit_grants set remaining = seen.grant_remaining - paid, is_open = (seen.grant_remaining > paid)
     where account_id = p_account_id and id = seen.grant_id;
-    if asking_member is not null then
-      perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
-    end if;
-    if seen.balance < greatest(seen.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance,
-        seen.low_balance_credits);
-    end if;
+  end if;
+  if asking_member is not null then
+    perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
+  end if;
+  result.status := 201;
+  result.code := 'charged';
+  result.job_id := job_ids[1];
+  result.cost := priced.cost;
+  result.balance := seen.balance - priced.cost;
+  if result.balance < greatest(seen.low_balance_credits, 1) then
+    perform credits.balance_announce(p_account_id, seen.balance, result.balance, seen.low_balance_credits);
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
@@ -5278,7 +5199,7 @@ comment on function public.correct_job(uuid, text) is
 -- supabase/schemas/07_charging/45_actual_cost.sql
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, app keys, events; when called: due.
+-- Needs: metering, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -5525,7 +5446,7 @@ comment on function public.claim_provider_asks(integer) is
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost, asking.
+-- Needs: files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -5683,6 +5604,7 @@ begin
     returning id, account_id, 'settled', status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
+      perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
       -- before.
       select balance into result.balance from public.credit_accounts where id = result.account_id;
@@ -5697,6 +5619,7 @@ begin
   if job.status not in ('pending', 'running') then
     return credits.job_settle_ended(job);
   end if;
+  perform credits.output_check(job.account_id, job.id, p_output);
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
     extra := credits.charge_overage(job, actual);
@@ -5720,8 +5643,8 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'output_tokens, characters), says what it really came to: what is below the charge is released at once (an entry '
   'of kind release; to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far '
   'as credits and overdraft go, by the model''s overage. Idempotent: a second settle is unchanged; a settle after '
-  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output or for a '
-  'bad cost or usage.';
+  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output, for one '
+  'above 256 KiB or with a file of another job, or for a bad cost or usage.';
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -6263,7 +6186,7 @@ comment on function public.sweep_overdue_jobs(integer) is
 -- supabase/schemas/07_charging/80_callbacks.sql
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: generation, provider jobs, asking, settings.
+-- Needs: files, generation, provider jobs, asking, settings.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -6454,12 +6377,14 @@ declare
   job public.generation_jobs;
 begin
   perform credits.caller_check('keep_late_output');
-  if (jsonb_typeof(p_output) = 'object' and octet_length(p_output::text) <= 262144) is not true then
-    perform credits.raise_misuse('22023', 'an output is a JSON object of at most 256 KiB',
-      'Put files in Storage and pass their paths.');
+  if jsonb_typeof(p_output) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'an output is a JSON object', 'Put files in Storage and pass their paths.');
   end if;
   job := credits.job_lock(p_job_id);
-  if not credits.may_keep_late(job) then
+  perform credits.output_check(job.account_id, job.id, p_output);
+  -- A file that is queued to be deleted may be gone in a moment.
+  if not credits.may_keep_late(job) or exists (
+    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
     return false;
   end if;
   update public.generation_jobs
@@ -6504,44 +6429,35 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
-  p_result.balance := p_result.balance + (
-    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (
-      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
-  if p_result.code = 'insufficient_credits' then
-    perform credits.account_expire(p_result.account_id);
+  -- Balance and job as they are without the batch, which may have opened the account. A stranger is told no balance.
+  if p_result.balance is not null then
+    perform credits.account_lock(p_result.account_id);
+    perform credits.account_refill_due(p_result.account_id);
+    perform credits.account_expire(p_result.account_id) where p_result.code = 'insufficient_credits';
+    select balance into strict p_result.balance from public.credit_accounts where id = p_result.account_id;
   end if;
+  p_result.job_id := (select id from public.generation_jobs
+    where id = p_result.job_id and account_id = p_result.account_id);
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
     p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
       p_result.balance);
-  end if;
-  -- The job of a repeated key may be one that was undone with the batch.
-  if not exists (
-    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
-  ) then
-    p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(
-  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
-) is
+comment on function credits.batch_undone(public.credit_charge_result, uuid, text, text) is
   'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
 create function public.atomic_charge_credits_batch(
-  p_account_id uuid, p_requests jsonb,
-  p_all_or_nothing boolean default true
+  p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true
 )
 returns setof public.credit_charge_result
 language plpgsql
@@ -6562,20 +6478,19 @@ begin
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input,
-        r.value ->> 'idempotency_key' as idempotency_key,
-        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'request_id' as request_id,
+        r.value ->> 'idempotency_key' as idempotency_key, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      result := public.atomic_charge_credits(
-        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      result := public.atomic_charge_credits(p_account_id, request.model, request.input, request.idempotency_key,
+        request.request_id, request.member_id);
       if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
       results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, request.member_id, request.request_id, request.model);
     return;
   end;
   return query select * from unnest(results);
@@ -6872,7 +6787,7 @@ comment on function public.charge_by_app_key(uuid, uuid, text, jsonb, text, text
 -- supabase/schemas/07_charging/94_text_hold.sql
 -- Gives: how much a text holds: the most that it may cost, or what is there.
 -- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
--- Needs: charge, text terms, app keys, members, burn down, quote.
+-- Needs: charge, text terms, app keys, members, burn down, metering.
 
 create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
   out refill_is_due boolean)
@@ -13608,6 +13523,44 @@ as $$
 $$;
 comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
 
+-- supabase/schemas/14_reconciliation/57_file_discrepancies.sql
+-- Gives: where jobs and the files in Storage do not agree.
+-- Keeps: nothing; reports. Without Storage there is nothing to compare.
+-- Needs: jobs, outputs, files, book discrepancies; when called: file deletion.
+
+create function credits.file_discrepancies()
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  return query
+  select (credits.discrepancy('output without object', j.account_id, f.listed, f.there, j.ended_at, j.id)).*
+  from public.generation_jobs as j
+  cross join lateral (
+    select count(*) as listed, count(o.id) as there
+    from credits.output_files(j.output) as p
+    left join storage.objects as o on o.bucket_id = 'generations' and o.name = p.path
+  ) as f
+  where j.output ? 'outputs' and j.output_deleted_at is null and f.there < f.listed
+  union all
+  select (credits.discrepancy('object without job', f.account_id, 0, count(*), min(f.created_at),
+    credits.job_of_file(f.path))).*
+  from credits.files_judged('', null) as f
+  where f.verdict in ('orphan', 'foreign') and f.created_at < now() - interval '1 day'
+  group by f.account_id, credits.job_of_file(f.path);
+end;
+$$;
+comment on function credits.file_discrepancies() is
+  'Jobs that list files which are not in Storage, and files older than a day that no job and no upload lists. expected '
+  'and actual are numbers of files; account and job are those in whose folder the files are.';
+
 -- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
@@ -13764,6 +13717,14 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('output without object', 'A job lists files that are not in Storage: its user has paid and sees nothing.',
+    'Somebody deleted them in the dashboard or by SQL, or the database was restored from a time before their deletion.',
+    'Restore the files from a backup of Storage under the paths of generation_jobs.output; or refund_credits, then '
+    'delete_output.'),
+  ('object without job', 'Files older than a day are in the bucket that no job and no upload lists.',
+    'The task delete-objects does not run or fails, or somebody put files into the bucket by hand.',
+    'Look at the task in credit_task_runs and at the logs of the function tasks. Without an account they are in no '
+    'folder of a job: move or delete them in the dashboard.'),
   ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
     'It waits: payments.cause says for what. Or its grant was deleted by hand.',
     'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
@@ -13837,14 +13798,16 @@ from (
   union all
   select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
   from credits.payment_discrepancies() as p
+  union all
+  select o.*, null from credits.file_discrepancies() as o
 ) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
-  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
-  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future) or files, or the '
+  'last entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the '
+  'payment or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 
 create view public.payment_discrepancies
@@ -14211,7 +14174,8 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
-  'run, also by hand; of all rows where there is no such run.';
+  'run, also by hand; of all rows where there is no such run. Files in Storage are compared by deep '
+  'runs alone.';
 
 -- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -14304,7 +14268,7 @@ comment on view public.credit_request_trail is
 -- supabase/schemas/15_operations/15_margins.sql
 -- Gives: what is left of a price once its provider is paid, by price and by what was used.
 -- Keeps: an auditor learns amounts, and nothing of a request.
--- Needs: price book, provider costs, jobs, usage, quote.
+-- Needs: price book, provider costs, jobs, usage, metering.
 
 create view public.generation_margins
 with (security_invoker = true)
@@ -15096,6 +15060,37 @@ comment on function public.finish_storage_deletions(text[]) is
   'Takes paths whose files are gone out of the queue; returns how many. A file that is still in storage.objects stays '
   'queued. Idempotent.';
 
+-- supabase/schemas/15_operations/34_file_counts.sql
+-- Gives: how many files are kept, how large and how old they are, and how many wait to be deleted or moved.
+-- Keeps: nothing is counted when somebody looks: the sweep has counted.
+-- Needs: files, moving outputs, file deletion.
+
+create function credits.file_counts()
+returns table (
+  files bigint, bytes numeric, oldest_at timestamptz, unneeded bigint, measured_at timestamptz, to_delete bigint,
+  to_delete_since timestamptz, to_move bigint
+)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select s.all_files, s.all_bytes, s.all_oldest_at, s.all_unneeded, s.measured_at, d.files, d.since,
+    (select count(*) from credits.outputs_to_move)
+  from credits.file_sweep as s,
+    (select count(*) as files, min(created_at) as since from credits.storage_deletions) as d;
+$$;
+comment on function credits.file_counts() is 'The row of view generation_files.';
+
+create view public.generation_files
+with (security_invoker = true)
+as
+select files, bytes, oldest_at, unneeded, measured_at, to_delete, to_delete_since, to_move from credits.file_counts();
+comment on view public.generation_files is
+  'The files of outputs and uploads in Storage, one row: how many, how many bytes, the oldest, and how many nobody '
+  'needed, at measured_at (null before the first round of the task delete-objects); how many are queued to be deleted, '
+  'since when, and how many outputs are queued to be moved to Storage, now.';
+
 -- supabase/schemas/15_operations/40_function_calls.sql
 -- Gives: request_function, with which the schedule calls the edge functions that have something to do.
 -- Keeps: no key of the project is sent: the request is signed, and can only begin what is due.
@@ -15261,6 +15256,8 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
   ('payments_waiting', 'critical', 0, 0,
     'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
+  ('files_waiting', 'warning', 0, 0,
+    'Files that should have been deleted a day ago, and outputs that could not be moved to Storage in six tries.'),
   ('teams_without_owner', 'warning', 0, 0,
     'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
@@ -15270,9 +15267,10 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 -- supabase/schemas/15_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
+-- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
+-- delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
+-- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -15406,6 +15404,25 @@ as $$
 $$;
 comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
 
+create function credits.file_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'files_waiting', 'delete', count(*)::numeric,
+    format('%s files should have been deleted since %s: does the task delete-objects reach the function tasks?',
+      count(*), to_char(min(created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from credits.storage_deletions where created_at < now() - interval '1 day'
+  having count(*) > 0
+  union all
+  select 'files_waiting', 'move', count(*),
+    format('%s outputs could not be moved to Storage: does the task move-outputs reach the function tasks?', count(*))
+  from credits.outputs_to_move where attempts >= 6
+  having count(*) > 0;
+$$;
+comment on function credits.file_findings_now() is 'What the queues of files say, by alert rule.';
+
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
 language sql
@@ -15482,6 +15499,7 @@ begin
     union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
+    union all select * from credits.file_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
@@ -15866,6 +15884,33 @@ comment on function credits.metrics_of_payments() is
   'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
   'hours, in minor units by currency.';
 
+create function credits.metrics_of_files()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, '{}'::jsonb, line.value
+  from credits.file_counts() as c
+  cross join lateral (values
+    ('stored_files', c.files::numeric, c.measured_at),
+    ('stored_bytes', c.bytes, c.measured_at),
+    ('oldest_stored_file_age_seconds', coalesce(greatest(extract(epoch from now() - c.oldest_at), 0), 0),
+      c.measured_at),
+    ('unneeded_files', c.unneeded, c.measured_at),
+    ('files_measured_age_seconds', greatest(extract(epoch from now() - c.measured_at), 0), c.measured_at),
+    ('files_to_delete', c.to_delete, now()),
+    ('oldest_file_to_delete_age_seconds',
+      coalesce(greatest(extract(epoch from now() - c.to_delete_since), 0), 0), now()),
+    ('outputs_to_move', c.to_move, now())
+  ) as line (name, value, known_at)
+  where line.known_at is not null;
+$$;
+comment on function credits.metrics_of_files() is
+  'Metrics of the files in Storage: how many, how large and how old they are and how many nobody needs, as the sweep '
+  'counted them last, and how long ago that was (none before its first round); and the queues of files to delete and '
+  'of outputs to move.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -15941,6 +15986,7 @@ as $$
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
     union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_files()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
@@ -16094,17 +16140,17 @@ credits.ask_after(integer,timestamp with time zone,timestamp with time zone); cr
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
-credits.book_of(public.credit_entry_kind);
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
 credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_denied(
+text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
@@ -16131,10 +16177,11 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text);
-credits.files_below(text); credits.files_judged(text,integer); credits.files_sweep(integer);
-credits.foreign_storage_policies(); credits.grace_end(public.credit_grants);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
+credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -16145,7 +16192,6 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
@@ -16169,16 +16215,17 @@ credits.may_keep_late(public.generation_jobs); credits.member_correct(public.gen
 credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
-credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
-credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
-credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
+credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
+credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
+credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
+credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -16344,7 +16391,7 @@ credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; 
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
 public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
 public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
@@ -17542,7 +17589,7 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
@@ -17573,7 +17620,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.job_provider_cost credits.payment_discrepancies
+    credits.file_counts credits.file_discrepancies credits.failure_code credits.job_asker credits.job_provider_cost
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -17581,7 +17629,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_models
     generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
@@ -17788,4 +17837,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '87f9fc7f98ca6b4c3e822c8b7b6e121e853d85ab05c286ccfe854995d91caabc');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0c6748a48fc5fdd1bc0aa49a395d06f899576934dee7578fb393be5f4bd41ec2');

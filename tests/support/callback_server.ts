@@ -69,8 +69,8 @@ export interface ProviderServer {
   /** What its base URL must be. */
   readonly baseUrl: string;
   /**
-   * The address of a picture: `pixel`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`; or
-   * of `film`, a video of 50 MB.
+   * The address of a file: `pixel`, `film`, `longFilm` (of 50 MB), `missing`, `broken`, `busy`, `large`, `text`, `reset`,
+   * or `redirect?<url>`.
    */
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
@@ -250,13 +250,15 @@ function refusals({ key, path, named }: Protocol): Record<string, Answer> {
   };
 }
 
-const LARGE_BYTES = 51 * 1_048_576;
-/** Bytes of `film`. */
-export const FILM_BYTES = 50_000_000;
-const FILM_HEAD = Buffer.from(
-  "\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41",
+/** What a video in MP4 begins with, and some bytes. */
+const FILM = Buffer.from(
+  `\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41${"frame".repeat(100)}`,
   "latin1",
 );
+
+const LARGE_BYTES = 51 * 1_048_576;
+/** Bytes of `longFilm`. */
+export const FILM_BYTES = 50_000_000;
 
 function sendPicture(url: URL, response: ServerResponse): void {
   const pixel = Buffer.from(PIXEL, "base64");
@@ -264,12 +266,13 @@ function sendPicture(url: URL, response: ServerResponse): void {
     response.writeHead(200, { "content-type": "image/png" }).end(bytes);
   const kinds: Record<string, () => unknown> = {
     pixel: () => sendBytes(pixel),
+    film: () => sendBytes(FILM),
     missing: () => send(response, 404, {}),
     broken: () => send(response, 500, {}),
     busy: () => send(response, 429, {}),
     text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
     large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
-    film: () => sendFilm(response),
+    longFilm: () => sendFilm(response),
     reset: () => response.socket?.resetAndDestroy(),
     redirect: () =>
       response.writeHead(302, { location: url.search.slice(1) }).end(),
@@ -284,9 +287,9 @@ function sendFilm(response: ServerResponse): void {
     "content-length": FILM_BYTES,
   });
   const chunks = function* () {
-    yield FILM_HEAD;
+    yield FILM;
     const piece = Buffer.alloc(100_000, 7);
-    for (let left = FILM_BYTES - FILM_HEAD.length; left > 0;) {
+    for (let left = FILM_BYTES - FILM.length; left > 0;) {
       const next = piece.subarray(0, left);
       left -= next.length;
       yield next;

@@ -42,6 +42,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  -- The answer of a text (settle_text) has a bound of its own.
+  if octet_length(p_output::text) > 262144 and not p_output ? 'usage_source' then
+    perform credits.raise_misuse('22023', 'an output has at most 256 KiB',
+      'Put the file in Storage and pass its path.');
+  end if;
   if exists (
     select from credits.output_files(p_output) as f
     where f.path !~ format('^%s/%s/[0-9]{1,4}\.[a-z0-9]{1,8}$', p_account_id, p_job_id)) then
@@ -51,7 +56,7 @@ begin
 end;
 $$;
 comment on function credits.output_check(uuid, uuid, jsonb) is
-  'Raises 22023 for an output that lists a path outside of its job''s folder.';
+  'Raises 22023 for an output above 256 KiB, or one that lists a path outside of its job''s folder.';
 
 create function credits.files_below(p_folder text)
 returns setof text

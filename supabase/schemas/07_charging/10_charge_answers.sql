@@ -36,16 +36,14 @@ end;
 $$;
 
 create function credits.request_record(
-  p_result public.credit_charge_result, p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
-  -- alerts.
+  -- A stranger's counts for the stranger: counted for the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
@@ -57,7 +55,7 @@ comment on function credits.request_record(public.credit_charge_result, uuid, te
   'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_code text, p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
   p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -65,56 +63,42 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_result.job_id := null;
-  p_result.cost := null;
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
-  if p_result.code = 'invalid_key' then
-    p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
-      'The idempotency key is empty or too long.');
-  end if;
-  if p_result.code in ('invalid_key', 'not_priced') then
-    p_result.status := p_priced.status;
-    p_result.code := p_priced.code;
+  p_result.code := case p_code when 'invalid_key' then 'invalid_request' when 'not_priced' then p_priced.code
+    else p_code end;
+  select d.status, d.message into strict p_result.status, p_result.message
+  from credits.denials as d where d.code = p_result.code limit 1;
+  if p_code = 'not_priced' then
     p_result.message := p_priced.message;
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
-  else
-    select d.status, d.message into strict p_result.status, p_result.message
-    from credits.denials as d where d.code = p_result.code;
+  elsif p_code = 'invalid_key' then
+    p_result.message := 'The idempotency key is empty or too long.';
+    p_result.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+  elsif p_code = 'not_a_member' then
+    p_result.balance := null; -- a stranger does not learn it either
+  elsif p_code = 'rate_limited' then
+    p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+      p_result.retry_after_seconds);
+  elsif p_code = 'too_many_jobs' then
+    p_result.message := format(p_result.message, p_max_concurrent_jobs);
+    p_result.retry_after_seconds := 1;
+  elsif p_code = 'insufficient_credits' then
+    p_result.balance := p_spendable;
+    p_result.required := p_priced.cost;
+    p_result.debt := nullif(p_debt, 0);
+    p_result.message := case when p_debt > 0
+      then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+        'Nothing was charged.', p_debt)
+      else format(p_result.message, p_result.required, p_result.balance) end;
   end if;
-  case p_result.code
-    when 'not_a_member' then
-      -- A stranger does not learn the balance either.
-      p_result.balance := null;
-    when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
-        p_result.retry_after_seconds);
-    when 'too_many_jobs' then
-      p_result.message := format(p_result.message, p_max_concurrent_jobs);
-      p_result.retry_after_seconds := 1;
-    when 'insufficient_credits' then
-      p_result.balance := p_spendable;
-      p_result.required := p_priced.cost;
-      p_result.debt := nullif(p_debt, 0);
-      p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
-          'Nothing was charged.', p_debt)
-        else format(p_result.message, p_result.required, p_result.balance) end;
-    else
-      null;
-  end case;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(
-  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
-) is
-  'Completes a denial, known by its code, with its status and message, and records it.';
+comment on function credits.charge_denied(text, public.credit_charge_result, credits.priced_request, bigint, bigint,
+  integer, uuid, text, text) is
+  'Completes a denial with its status and message, and records it. p_code: its code; invalid_key; or not_priced, as '
+  'p_priced says.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -135,7 +119,8 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charge_replayed(
-  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_job_id uuid, p_request_hash bytea, p_member_id uuid, p_request_id text,
+  p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -144,41 +129,31 @@ as $$
 declare
   job record;
 begin
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
   -- Job and balance of one moment: the job may have been refunded since the charge read the account.
   -- Without the output, which may be megabytes: it is read only where it is the answer.
   select j.status, j.cost, j.request_hash, j.request_id, j.provider_job_id, j.started_at, j.created_at, j.model,
     j.price_effective_from, j.input, a.balance
   into strict job
   from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-  where j.id = p_result.job_id and j.account_id = p_result.account_id;
+  where j.id = p_job_id and j.account_id = p_result.account_id;
+  p_result.job_id := p_job_id;
   p_result.balance := job.balance;
-  p_result.cost := null;
+  p_result.cost := case when job.request_hash = p_request_hash then job.cost end;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
-    return p_result;
-  end if;
-  p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
-  if job.request_id = p_request_id and (job.status = 'pending'
+    p_result.code := 'idempotency_key_reused';
+  elsif job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
     p_result.status := 201;
     p_result.code := 'charged';
-    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+    select jsonb_build_object('id', p_job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
       'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
-  end if;
-  if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'request_in_flight';
+  elsif job.status in ('pending', 'running') then
+    p_result.code := 'request_in_flight';
     p_result.retry_after_seconds := 1;
   else
     p_result.status := 200;
@@ -186,11 +161,15 @@ begin
     select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'], a.balance
     into strict p_result.job, p_result.balance
     from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-    where j.id = p_result.job_id and j.account_id = p_result.account_id;
+    where j.id = p_job_id and j.account_id = p_result.account_id;
+  end if;
+  if p_result.status is null then
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code limit 1;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, uuid, bytea, uuid, text, text) is
   'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';

@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost, asking.
+-- Needs: files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -158,6 +158,7 @@ begin
     returning id, account_id, 'settled', status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
+      perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
       -- before.
       select balance into result.balance from public.credit_accounts where id = result.account_id;
@@ -172,6 +173,7 @@ begin
   if job.status not in ('pending', 'running') then
     return credits.job_settle_ended(job);
   end if;
+  perform credits.output_check(job.account_id, job.id, p_output);
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
     extra := credits.charge_overage(job, actual);
@@ -195,8 +197,8 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'output_tokens, characters), says what it really came to: what is below the charge is released at once (an entry '
   'of kind release; to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far '
   'as credits and overdraft go, by the model''s overage. Idempotent: a second settle is unchanged; a settle after '
-  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output or for a '
-  'bad cost or usage.';
+  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output, for one '
+  'above 256 KiB or with a file of another job, or for a bad cost or usage.';
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb

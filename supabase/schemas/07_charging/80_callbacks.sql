@@ -1,6 +1,6 @@
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: generation, provider jobs, asking, settings.
+-- Needs: files, generation, provider jobs, asking, settings.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -191,12 +191,14 @@ declare
   job public.generation_jobs;
 begin
   perform credits.caller_check('keep_late_output');
-  if (jsonb_typeof(p_output) = 'object' and octet_length(p_output::text) <= 262144) is not true then
-    perform credits.raise_misuse('22023', 'an output is a JSON object of at most 256 KiB',
-      'Put files in Storage and pass their paths.');
+  if jsonb_typeof(p_output) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'an output is a JSON object', 'Put files in Storage and pass their paths.');
   end if;
   job := credits.job_lock(p_job_id);
-  if not credits.may_keep_late(job) then
+  perform credits.output_check(job.account_id, job.id, p_output);
+  -- A file that is queued to be deleted may be gone in a moment.
+  if not credits.may_keep_late(job) or exists (
+    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
     return false;
   end if;
   update public.generation_jobs

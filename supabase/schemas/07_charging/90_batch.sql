@@ -27,44 +27,35 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
-  p_result.balance := p_result.balance + (
-    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (
-      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
-  if p_result.code = 'insufficient_credits' then
-    perform credits.account_expire(p_result.account_id);
+  -- Balance and job as they are without the batch, which may have opened the account. A stranger is told no balance.
+  if p_result.balance is not null then
+    perform credits.account_lock(p_result.account_id);
+    perform credits.account_refill_due(p_result.account_id);
+    perform credits.account_expire(p_result.account_id) where p_result.code = 'insufficient_credits';
+    select balance into strict p_result.balance from public.credit_accounts where id = p_result.account_id;
   end if;
+  p_result.job_id := (select id from public.generation_jobs
+    where id = p_result.job_id and account_id = p_result.account_id);
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
     p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
       p_result.balance);
-  end if;
-  -- The job of a repeated key may be one that was undone with the batch.
-  if not exists (
-    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
-  ) then
-    p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(
-  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
-) is
+comment on function credits.batch_undone(public.credit_charge_result, uuid, text, text) is
   'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
 create function public.atomic_charge_credits_batch(
-  p_account_id uuid, p_requests jsonb,
-  p_all_or_nothing boolean default true
+  p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true
 )
 returns setof public.credit_charge_result
 language plpgsql
@@ -85,20 +76,19 @@ begin
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input,
-        r.value ->> 'idempotency_key' as idempotency_key,
-        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'request_id' as request_id,
+        r.value ->> 'idempotency_key' as idempotency_key, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      result := public.atomic_charge_credits(
-        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      result := public.atomic_charge_credits(p_account_id, request.model, request.input, request.idempotency_key,
+        request.request_id, request.member_id);
       if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
       results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, request.member_id, request.request_id, request.model);
     return;
   end;
   return query select * from unnest(results);

@@ -153,6 +153,14 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('output without object', 'A job lists files that are not in Storage: its user has paid and sees nothing.',
+    'Somebody deleted them in the dashboard or by SQL, or the database was restored from a time before their deletion.',
+    'Restore the files from a backup of Storage under the paths of generation_jobs.output; or refund_credits, then '
+    'delete_output.'),
+  ('object without job', 'Files older than a day are in the bucket that no job and no upload lists.',
+    'The task delete-objects does not run or fails, or somebody put files into the bucket by hand.',
+    'Look at the task in credit_task_runs and at the logs of the function tasks. Without an account they are in no '
+    'folder of a job: move or delete them in the dashboard.'),
   ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
     'It waits: payments.cause says for what. Or its grant was deleted by hand.',
     'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
@@ -226,14 +234,16 @@ from (
   union all
   select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
   from credits.payment_discrepancies() as p
+  union all
+  select o.*, null from credits.file_discrepancies() as o
 ) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
-  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
-  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future) or files, or the '
+  'last entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the '
+  'payment or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 
 create view public.payment_discrepancies

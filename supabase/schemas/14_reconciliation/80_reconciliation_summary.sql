@@ -167,4 +167,5 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
-  'run, also by hand; of all rows where there is no such run.';
+  'run, also by hand; of all rows where there is no such run. Files in Storage are compared by deep '
+  'runs alone.';

@@ -1,6 +1,7 @@
--- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
+-- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
+-- delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
+-- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -133,6 +134,25 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
+
+create function credits.file_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'files_waiting', 'delete', count(*)::numeric,
+    format('%s files should have been deleted since %s: does the task delete-objects reach the function tasks?',
+      count(*), to_char(min(created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from credits.storage_deletions where created_at < now() - interval '1 day'
+  having count(*) > 0
+  union all
+  select 'files_waiting', 'move', count(*),
+    format('%s outputs could not be moved to Storage: does the task move-outputs reach the function tasks?', count(*))
+  from credits.outputs_to_move where attempts >= 6
+  having count(*) > 0;
+$$;
+comment on function credits.file_findings_now() is 'What the queues of files say, by alert rule.';
 
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding

@@ -162,6 +162,33 @@ comment on function credits.metrics_of_payments() is
   'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
   'hours, in minor units by currency.';
 
+create function credits.metrics_of_files()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, '{}'::jsonb, line.value
+  from credits.file_counts() as c
+  cross join lateral (values
+    ('stored_files', c.files::numeric, c.measured_at),
+    ('stored_bytes', c.bytes, c.measured_at),
+    ('oldest_stored_file_age_seconds', coalesce(greatest(extract(epoch from now() - c.oldest_at), 0), 0),
+      c.measured_at),
+    ('unneeded_files', c.unneeded, c.measured_at),
+    ('files_measured_age_seconds', greatest(extract(epoch from now() - c.measured_at), 0), c.measured_at),
+    ('files_to_delete', c.to_delete, now()),
+    ('oldest_file_to_delete_age_seconds',
+      coalesce(greatest(extract(epoch from now() - c.to_delete_since), 0), 0), now()),
+    ('outputs_to_move', c.to_move, now())
+  ) as line (name, value, known_at)
+  where line.known_at is not null;
+$$;
+comment on function credits.metrics_of_files() is
+  'Metrics of the files in Storage: how many, how large and how old they are and how many nobody needs, as the sweep '
+  'counted them last, and how long ago that was (none before its first round); and the queues of files to delete and '
+  'of outputs to move.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -237,6 +264,7 @@ as $$
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
     union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_files()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()

@@ -57,7 +57,7 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
@@ -88,7 +88,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.job_provider_cost credits.payment_discrepancies
+    credits.file_counts credits.file_discrepancies credits.failure_code credits.job_asker credits.job_provider_cost
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -96,7 +97,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_models
     generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs

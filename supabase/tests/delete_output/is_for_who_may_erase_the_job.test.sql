@@ -28,7 +28,7 @@ select is(pg_temp.outcome('c', 'b'), 'deleted', 'its admin');
 select is(pg_temp.outcome('c', 'd'), 'refused', 'not another member');
 select is(pg_temp.outcome('c', 'e'), 'refused', 'not a viewer');
 select is(pg_temp.outcome('c', 'f'), 'refused', 'not a stranger');
-select is_empty('select * from credits.storage_deletions', 'whoever is refused queues nothing');
+select is_empty('select * from credits.storage_deletions', 'a call that is refused queues nothing');
 
 select throws_ok('select delete_output(gen_random_uuid())', 'PT404', null, 'an unknown job is told');
 create temp table open_job as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000f9',

@@ -1,5 +1,5 @@
 begin;
-select plan(18);
+select plan(20);
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
@@ -101,6 +101,19 @@ select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::nu
   'a team that nobody owns any more');
 
 delete from credit_accounts where is_team;
+select credits.deletions_add('00000000-0000-4000-8000-0000000000b2',
+  array['00000000-0000-4000-8000-0000000000b2/uploads/1.png'], 'erased');
+select evaluate_alerts();
+select is_empty('select * from firing', 'a file that is to be deleted since a moment ago is fine');
+update credits.storage_deletions set created_at = now() - interval '25 hours';
+insert into credits.outputs_to_move (account_id, job_id, attempts) select account_id, id,
+  6 from generation_jobs limit 1;
+select evaluate_alerts();
+select set_eq('select * from firing', $$values ('files_waiting', 'delete', 1::numeric), ('files_waiting', 'move', 1)$$,
+  'files that cannot be deleted, or moved');
+delete from credits.storage_deletions;
+delete from credits.outputs_to_move;
+
 select from book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:cs_1", "kind": "pack",
   "account_id": "00000000-0000-4000-8000-0000000000b2", "status": "paid", "amount": 1, "currency": "usd",
   "created_at": "2026-01-01"}', '{"id": "evt_1", "type": "checkout.session.completed"}');

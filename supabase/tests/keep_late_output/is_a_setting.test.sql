@@ -1,5 +1,5 @@
 begin;
-select plan(19);
+select plan(20);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
 select from set_model_price('painter', '{"image": 500}', '2026-01-01',
@@ -64,6 +64,7 @@ select throws_ok('select keep_late_output(gen_random_uuid(), ''{}'')', 'PT404');
 select throws_ok(format('select keep_late_output(pg_temp.id(''asked''), %L)', output), '22023', null, 'no output')
 from unnest(array['[]', jsonb_build_object('data', repeat('x', 262144))::text]) as output;
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
+select is((select discrepancies from reconcile_credit_ledger(true)), 0::bigint, 'deeply, too');
 
 select * from finish();
 rollback;

@@ -23,8 +23,7 @@ select set_eq($$select distinct m[1] from given,
     regexp_matches(source, '(?:then |else |checkout_denied\(checkout, |upload_denied\()''([a-z]+_[a-z_]+)''', 'g') as m
   where function in ('payer_denial', 'prepare_checkout', 'prepare_portal', 'create_upload')$$,
   'select code from credits.denials', 'and a charge, a quote, a cancel, a checkout and an upload give no other');
-select throws_ok($$select credits.charge_denied(jsonb_populate_record(null::credit_charge_result,
-  '{"code": "unheard_of"}'), null, 0, 0, 0, null, null, null)$$,
+select throws_ok($$select credits.charge_denied('unheard_of', null, null, 0, 0, 0, null, null, null)$$,
   'P0002', null, 'a denial that is not listed cannot be given');
 select ok(obj_description('credit_charge_result'::regtype,
   'pg_type') like all (select format('%%%s %%%s%%', status, code) from credits.denials where from_charge),
