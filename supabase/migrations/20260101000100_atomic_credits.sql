@@ -3098,6 +3098,12 @@ begin
   if credits.upload_errors(p_media_type, p_bytes) is not null then
     return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
   end if;
+  -- A stranger opens no account by its lock, and holds up nobody's.
+  if p_member_id <> p_account_id
+    and not exists (select from public.credit_accounts where id = p_account_id and user_id = p_member_id)
+    and credits.member_denial(p_account_id, p_member_id, null, false) = 'not_a_member' then
+    return credits.upload_denied('not_a_member', null);
+  end if;
   -- The lock makes uploads at the same time count each other.
   account := credits.account_lock(p_account_id);
   asking_member := case when p_member_id is distinct from account.user_id then p_member_id end;
@@ -17837,4 +17843,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0c6748a48fc5fdd1bc0aa49a395d06f899576934dee7578fb393be5f4bd41ec2');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'f9857052e5cbbc7654101e467d48fe0089e64c06c1f8270f03ea96adaa2f878f');

@@ -113,6 +113,12 @@ begin
   if credits.upload_errors(p_media_type, p_bytes) is not null then
     return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
   end if;
+  -- A stranger opens no account by its lock, and holds up nobody's.
+  if p_member_id <> p_account_id
+    and not exists (select from public.credit_accounts where id = p_account_id and user_id = p_member_id)
+    and credits.member_denial(p_account_id, p_member_id, null, false) = 'not_a_member' then
+    return credits.upload_denied('not_a_member', null);
+  end if;
   -- The lock makes uploads at the same time count each other.
   account := credits.account_lock(p_account_id);
   asking_member := case when p_member_id is distinct from account.user_id then p_member_id end;
