@@ -36,4 +36,35 @@ describe("an output that was deleted, whose file Storage still has", () => {
         .toEqual([{ path, media_type, bytes, width: 64, height: 64 }]);
     },
   );
+
+  test.each([
+    ["images/generations", { prompt: "a lighthouse", size: "64x64" }],
+    [
+      "images/generations",
+      { prompt: "a lighthouse", size: "64x64", response_format: "url" },
+    ],
+    ["audio/speech", { model: "standard-speech", input: "The lamp is lit." }],
+  ])(
+    "is 404 for an OpenAI client who repeats the request: %s",
+    async (path, body) => {
+      const key = randomUUID();
+      const ask = () =>
+        callFunction(`openai/v1/${path}`, {
+          method: "POST",
+          headers: { ...userHeaders(user), "idempotency-key": key },
+          body: JSON.stringify(body),
+        });
+      const made = await ask();
+      expect(made.status, made.text).toBe(200);
+      const job_id = made.headers.get("x-credits-job-id");
+      await sql`select public.delete_output(${job_id}, ${user.id})`;
+      const repeated = await ask();
+      expect(repeated.status, repeated.text).toBe(404);
+      expect(repeated.body.error).toMatchObject({
+        code: "not_found",
+        message: expect.stringContaining("deleted since"),
+        metadata: { job_id },
+      });
+    },
+  );
 });

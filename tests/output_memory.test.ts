@@ -7,7 +7,7 @@ import {
   type CallbackFunctions,
   startCallbackFunctions,
 } from "./support/callback_functions.ts";
-import { LONG_FILM_BYTES } from "./support/callback_server.ts";
+import { FILM_BYTES } from "./support/callback_server.ts";
 import { readJobs, sql } from "./support/database.ts";
 import { SMALL_IMAGE, userHeaders } from "./support/http.ts";
 import { listen, type Loopback } from "./support/loopback.ts";
@@ -96,7 +96,7 @@ async function filmed() {
   });
   expect(status, text).toBe(202);
   const [given] = functions.provider.predictions(prompt);
-  const film = functions.provider.picture("long_film");
+  const film = functions.provider.picture("longFilm");
   return async () => {
     const called = await deliver(saying(given!, "succeeded", film));
     expect(called.status, called.text).toBe(200);
@@ -135,7 +135,7 @@ describe.skipIf(!existsSync("/proc/self/status"))(
         expect(made).toHaveLength(count);
         for (const { output } of made) {
           expect(output).toMatchObject({
-            outputs: [{ bytes: LONG_FILM_BYTES }],
+            outputs: [{ bytes: FILM_BYTES }],
           });
         }
       },

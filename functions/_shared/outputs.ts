@@ -19,6 +19,8 @@ const TRANSFER_MS = 60_000;
 /** How long a call that moves no file may take, in milliseconds. */
 const CALL_MS = 15_000;
 const ATTEMPTS = 4;
+/** How long a cache may keep a file, in seconds: also one that is deleted. */
+const cacheControl = "60";
 /** How long a setting counts as read, in milliseconds. */
 const SETTING_MS = 60_000;
 
@@ -101,7 +103,12 @@ async function upload(
   const send = () =>
     once(
       TRANSFER_MS,
-      (bucket) => bucket.upload(path, file.body, { contentType, upsert: true }),
+      (bucket) =>
+        bucket.upload(path, file.body, {
+          contentType,
+          cacheControl,
+          upsert: true,
+        }),
     );
   try {
     // A stream is used up by its first attempt.

@@ -70,8 +70,8 @@ export interface ProviderServer {
   /** What its base URL must be. */
   readonly baseUrl: string;
   /**
-   * The address of a file: `pixel`, `film`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or
-   * `redirect?<url>`; or of `long_film`, a video of 50 MB.
+   * The address of a file: `pixel`, `film`, `longFilm` (of 50 MB), `missing`, `broken`, `busy`, `large`, `text`, `reset`,
+   * or `redirect?<url>`.
    */
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
@@ -251,15 +251,15 @@ function refusals({ key, path, named }: Protocol): Record<string, Answer> {
   };
 }
 
-const LARGE_BYTES = 51 * 1_048_576;
-/** Bytes of `long_film`. */
-export const LONG_FILM_BYTES = 50_000_000;
-/** What a video in MP4 begins with. */
-const FILM_HEAD = Buffer.from(
-  "\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41",
+/** What a video in MP4 begins with, and some bytes. */
+const FILM = Buffer.from(
+  `\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41${"frame".repeat(100)}`,
   "latin1",
 );
-const FILM = Buffer.concat([FILM_HEAD, Buffer.from("frame".repeat(100))]);
+
+const LARGE_BYTES = 51 * 1_048_576;
+/** Bytes of `longFilm`. */
+export const FILM_BYTES = 50_000_000;
 
 function sendPicture(url: URL, response: ServerResponse): void {
   const pixel = Buffer.from(PIXEL, "base64");
@@ -274,7 +274,7 @@ function sendPicture(url: URL, response: ServerResponse): void {
     busy: () => send(response, 429, {}),
     text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
     large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
-    long_film: () => sendLongFilm(response),
+    longFilm: () => sendFilm(response),
     reset: () => response.socket?.resetAndDestroy(),
     redirect: () =>
       response.writeHead(302, { location: url.search.slice(1) }).end(),
@@ -283,15 +283,15 @@ function sendPicture(url: URL, response: ServerResponse): void {
 }
 
 /** Streams a video as fast as it is read. */
-function sendLongFilm(response: ServerResponse): void {
+function sendFilm(response: ServerResponse): void {
   response.writeHead(200, {
     "content-type": "video/mp4",
-    "content-length": LONG_FILM_BYTES,
+    "content-length": FILM_BYTES,
   });
   const chunks = function* () {
-    yield FILM_HEAD;
+    yield FILM;
     const piece = Buffer.alloc(100_000, 7);
-    for (let left = LONG_FILM_BYTES - FILM_HEAD.length; left > 0;) {
+    for (let left = FILM_BYTES - FILM.length; left > 0;) {
       const next = piece.subarray(0, left);
       left -= next.length;
       yield next;
