@@ -3098,6 +3098,12 @@ begin
   if credits.upload_errors(p_media_type, p_bytes) is not null then
     return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
   end if;
+  -- A stranger opens no account by its lock, and holds up nobody's.
+  if p_member_id <> p_account_id
+    and not exists (select from public.credit_accounts where id = p_account_id and user_id = p_member_id)
+    and credits.member_denial(p_account_id, p_member_id, null, false) = 'not_a_member' then
+    return credits.upload_denied('not_a_member', null);
+  end if;
   -- The lock makes uploads at the same time count each other.
   account := credits.account_lock(p_account_id);
   asking_member := case when p_member_id is distinct from account.user_id then p_member_id end;
@@ -5446,7 +5452,7 @@ comment on function public.claim_provider_asks(integer) is
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: files, refund, actual cost, asking.
+-- Needs: settings, files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -5463,6 +5469,46 @@ $$;
 comment on function credits.is_users_own_end(public.generation_job_status, jsonb) is
   'Whether a job ended without a result by its user''s doing: canceled, or refused for its content. Then expired '
   'credits get no grace period.';
+
+create function credits.may_keep_late(p_job public.generation_jobs)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
+  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
+    and not credits.is_users_own_end(p_job.status, p_job.error)
+    and (select late_outputs from public.credit_settings) = 'keep';
+$$;
+comment on function credits.may_keep_late(public.generation_jobs) is
+  'Whether a result that comes after the refund goes to the user.';
+
+create function credits.refunded_files_delete(p_account_id uuid, p_job_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  refunded public.generation_jobs;
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  for refunded in
+    select j.* from public.generation_jobs as j
+    where j.account_id = p_account_id and j.id = any (p_job_ids) and j.output is null
+      and exists (select from credits.files_below(j.account_id || '/' || j.id))
+  loop
+    if not credits.may_keep_late(refunded) then
+      perform credits.deletions_add(p_account_id, credits.job_files(p_account_id, array[refunded.id]), 'orphan');
+    end if;
+  end loop;
+end;
+$$;
+comment on function credits.refunded_files_delete(uuid, uuid[]) is
+  'Queues files of jobs that were refunded to be deleted: some may have been kept before the job ended, and its user '
+  'can read what is in the folder. Not where a late result goes to the user.';
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -5502,6 +5548,7 @@ begin
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  perform credits.refunded_files_delete(job.account_id, array[p_job_id]);
   select balance into strict result.balance from public.credit_accounts where id = job.account_id;
   return result;
 end;
@@ -5565,6 +5612,7 @@ begin
   update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
   where id = p_job.id and account_id = p_job.account_id
   returning * into strict p_job;
+  perform credits.refunded_files_delete(p_job.account_id, array[p_job.id]);
   return credits.job_result(p_job, 'late');
 end;
 $$;
@@ -5596,13 +5644,13 @@ begin
   end if;
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
-    -- Nor does
-    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
+    -- Nor does this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes
+    -- after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
     returning id, account_id, 'settled', status, cost, refunded
-  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+    into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
       perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
@@ -6067,6 +6115,8 @@ begin
   update public.generation_jobs as j
   set status = 'expired', refunded = j.cost, error = credits.deadline_exceeded(), ended_at = clock_timestamp()
   from unnest(movements) as m where j.id = m.job_id and j.account_id = m.account_id;
+  perform credits.refunded_files_delete(m.account_id, array_agg(m.job_id)) from unnest(movements) as m
+  group by m.account_id;
   return array(select m.job_id from unnest(movements) as m);
 end;
 $$;
@@ -6186,7 +6236,7 @@ comment on function public.sweep_overdue_jobs(integer) is
 -- supabase/schemas/07_charging/80_callbacks.sql
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: files, generation, provider jobs, asking, settings.
+-- Needs: files, uploads, generation, provider jobs, asking.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -6223,20 +6273,6 @@ begin
 end;
 $$;
 comment on function credits.callback_result(public.generation_jobs, text) is 'A job as a provider''s word left it.';
-
-create function credits.may_keep_late(p_job public.generation_jobs)
-returns boolean
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
-  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
-    and not credits.is_users_own_end(p_job.status, p_job.error)
-    and (select late_outputs from public.credit_settings) = 'keep';
-$$;
-comment on function credits.may_keep_late(public.generation_jobs) is
-  'Whether a result that comes after the refund goes to the user.';
 
 create function credits.provider_word_late(p_job public.generation_jobs, p_word text)
 returns public.generation_callback_result
@@ -6382,9 +6418,11 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   perform credits.output_check(job.account_id, job.id, p_output);
-  -- A file that is queued to be deleted may be gone in a moment.
+  -- A file that is queued to be deleted is gone, or may be in a moment.
   if not credits.may_keep_late(job) or exists (
-    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
+    select from credits.output_files(p_output) as f
+    where exists (select from credits.storage_deletions as d where d.path = f.path)
+      or credits.has_storage() and credits.file_differs(f.path, null, null) = 'not_found') then
     return false;
   end if;
   update public.generation_jobs
@@ -6395,9 +6433,9 @@ end;
 $$;
 comment on function public.keep_late_output(uuid, jsonb) is
   'Gives a refunded job the result that came late; its status and refund stay. False where it may not have one: it is '
-  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, or '
-  'credit_settings.late_outputs is drop. Raises PT404 for an unknown job, 22023 for an output that is no object or too '
-  'large.';
+  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, '
+  'credit_settings.late_outputs is drop, or a file is not in Storage or is queued to be deleted. Raises '
+  'PT404 for an unknown job, 22023 for an output that is no object or too large.';
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
@@ -16272,8 +16310,8 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
-credits.refunds_read(jsonb); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunded_files_delete(uuid,uuid[]);
+credits.refunds_merge(jsonb,jsonb); credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
@@ -17837,4 +17875,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0c6748a48fc5fdd1bc0aa49a395d06f899576934dee7578fb393be5f4bd41ec2');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'ac88b18da1c9d43428dce57548a6a47cff55358c8085556866cd3031c93022ec');

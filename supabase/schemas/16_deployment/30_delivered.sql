@@ -164,8 +164,8 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
-credits.refunds_read(jsonb); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunded_files_delete(uuid,uuid[]);
+credits.refunds_merge(jsonb,jsonb); credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
