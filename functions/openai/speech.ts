@@ -55,7 +55,7 @@ async function toFile(
   { store }: MediaDependencies,
 ): Promise<Response> {
   const { path, media_type } = storedFile.parse(job.outputs[0]);
-  const file = await store.read(path);
+  const file = job.output_deleted_at ? null : await store.read(path);
   if (!file) {
     throw new Problem("not_found", "The speech was made, and deleted since.", {
       members: { job_id: job.job_id },
