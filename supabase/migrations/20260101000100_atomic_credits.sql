@@ -15241,7 +15241,7 @@ begin
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- A function takes up to 35 seconds, and 20 more for its last requests.
+  -- A function begins nothing after 35 seconds. It goes on with what it has begun, such as a large file, by itself.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
     rtrim(url, '/') || '/' || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
@@ -17908,4 +17908,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '6655520870fcaa505431d66835c0af3f5ad7b641d79f00fcaed7a8ea331b0348');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'c5d4a986c01d576c66caff483c733932308706b8abe2f0dcd5b8de992f7ef705');
