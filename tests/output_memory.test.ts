@@ -134,7 +134,9 @@ describe.skipIf(!existsSync("/proc/self/status"))(
         const made = (await readJobs(user.id)).slice(-count);
         expect(made).toHaveLength(count);
         for (const { output } of made) {
-          expect(output).toMatchObject({ outputs: [{ bytes: FILM_BYTES }] });
+          expect(output).toMatchObject({
+            outputs: [{ bytes: FILM_BYTES }],
+          });
         }
       },
     );

@@ -15,6 +15,7 @@ import { makeFiles } from "../_shared/providers/make_files.ts";
 import type { MadeFile, StoredOutput } from "../_shared/providers/media.ts";
 import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
 import type { ChargedJob, JobError, JobResult } from "../_shared/results.ts";
+import { shorterSeconds } from "../_shared/shorter_seconds.ts";
 
 const UPLOADS_AT_ONCE = 4;
 
@@ -125,8 +126,10 @@ async function settle(
   outputs: StoredOutput[],
 ): Promise<FinishedJob> {
   try {
-    const seconds = secondsMade(job, outputs);
-    const result = await database.settle(job.id, outputs, seconds);
+    const { input } = job;
+    const asked = input.type === "video" ? input.seconds : undefined;
+    const used = shorterSeconds(asked, outputs);
+    const result = await database.settle(job.id, outputs, used);
     return { outputs, result };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
@@ -134,16 +137,6 @@ async function settle(
     logUnexpected(error, { job_id: job.id });
     return await refund(job, database, new ProviderError("broken_response"));
   }
-}
-
-/** How long a video became, where that is known and not what was charged. */
-function secondsMade(
-  { input }: ChargedJob,
-  [made]: StoredOutput[],
-): number | undefined {
-  return input.type === "video" && made?.seconds !== input.seconds
-    ? made?.seconds
-    : undefined;
 }
 
 /**

@@ -58,10 +58,20 @@ async function toFile(
   headers: Record<string, string>,
   { store }: MediaDependencies,
 ): Promise<Response> {
+<<<<<<< HEAD
   const { path, media_type, url } = shownFile.parse(job.outputs[0]);
   // What has no address was deleted, though Storage may still have it.
   const file = url ? await store.read(path) : null;
   if (!file) throw deletedSince("speech", job);
+=======
+  const { path, media_type } = storedFile.parse(job.outputs[0]);
+  const file = job.output_deleted_at ? null : await store.read(path);
+  if (!file) {
+    throw new Problem("not_found", "The speech was made, and deleted since.", {
+      members: { job_id: job.job_id },
+    });
+  }
+>>>>>>> h/t4
   return new Response(file, {
     headers: {
       ...headers,

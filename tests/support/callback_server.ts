@@ -6,6 +6,7 @@ import {
 } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { json } from "node:stream/consumers";
+import { mp4 } from "./films.ts";
 import { listen } from "./loopback.ts";
 import { PIXEL } from "./openai_server.ts";
 
@@ -266,7 +267,8 @@ function sendPicture(url: URL, response: ServerResponse): void {
     response.writeHead(200, { "content-type": "image/png" }).end(bytes);
   const kinds: Record<string, () => unknown> = {
     pixel: () => sendBytes(pixel),
-    film: () => sendBytes(FILM),
+    // With a query: one that says that it lasts so many milliseconds.
+    film: () => sendBytes(url.search ? mp4(Number(url.search.slice(1))) : FILM),
     missing: () => send(response, 404, {}),
     broken: () => send(response, 500, {}),
     busy: () => send(response, 429, {}),

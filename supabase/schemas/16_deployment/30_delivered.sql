@@ -71,7 +71,7 @@ credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,js
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
 credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
@@ -164,8 +164,8 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
-credits.refunds_read(jsonb); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunded_files_delete(uuid,uuid[]);
+credits.refunds_merge(jsonb,jsonb); credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
@@ -202,7 +202,7 @@ credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploa
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
 credits.upload_is_named(uuid,text,timestamp with time zone);
-credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expire(text[]);
+credits.upload_verdict(public.generation_uploads,numeric,integer); credits.uploads_expire(text[],text);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
