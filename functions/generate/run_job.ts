@@ -104,6 +104,8 @@ async function keepAll(
     const next = files.slice(from, from + UPLOADS_AT_ONCE).map((file, at) =>
       store.keep(file, { ...place, index: from + at })
     );
+    // A refund queues what is there by then: no upload may go on beyond it.
+    await Promise.allSettled(next);
     kept.push(...await Promise.all(next));
   }
   return kept;
