@@ -14943,8 +14943,9 @@ begin
   )
   select s.name, s.account_id, s.bytes, s.created_at, case
     when s.account_id is null then 'foreign'
-    -- An output is in Storage before its job is settled. An upload that was deleted may be sent once more.
-    when v.verdict = 'orphan' and u.id is null and s.written_at > now() - interval '1 hour' then 'kept'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
     else v.verdict end
   from slice as s
   left join public.credit_accounts as a on a.id = s.account_id
@@ -17908,4 +17909,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'c5d4a986c01d576c66caff483c733932308706b8abe2f0dcd5b8de992f7ef705');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '426c2a501cda3db66c7a053ec8f47195e765ba1e86c370102dc7c3c62ed58f22');

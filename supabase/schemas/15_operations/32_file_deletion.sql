@@ -104,8 +104,9 @@ begin
   )
   select s.name, s.account_id, s.bytes, s.created_at, case
     when s.account_id is null then 'foreign'
-    -- An output is in Storage before its job is settled. An upload that was deleted may be sent once more.
-    when v.verdict = 'orphan' and u.id is null and s.written_at > now() - interval '1 hour' then 'kept'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
     else v.verdict end
   from slice as s
   left join public.credit_accounts as a on a.id = s.account_id
