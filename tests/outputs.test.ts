@@ -97,8 +97,6 @@ describe("a file in memory", () => {
       "cache-control": "max-age=0",
       // A retry of the same job writes to the same place.
       "x-upsert": "true",
-      // What is deleted is in no cache for long.
-      "cache-control": "max-age=60",
       apikey: "sb_secret_x",
     });
   });

@@ -19,13 +19,8 @@ const TRANSFER_MS = 60_000;
 /** How long a call that moves no file may take, in milliseconds. */
 const CALL_MS = 15_000;
 const ATTEMPTS = 4;
-<<<<<<< HEAD
-/** How long a cache may keep a file, in seconds: also one that is deleted. */
-const cacheControl = "60";
-=======
 /** How long a cache between Storage and a client may hold a file, in seconds: what is deleted is gone at once. */
 const CACHE_SECONDS = "0";
->>>>>>> h/t4
 /** How long a setting counts as read, in milliseconds. */
 const SETTING_MS = 60_000;
 
@@ -107,19 +102,7 @@ async function upload(
 ): Promise<void> {
   const options = { contentType, cacheControl: CACHE_SECONDS, upsert: true };
   const send = () =>
-<<<<<<< HEAD
-    once(
-      TRANSFER_MS,
-      (bucket) =>
-        bucket.upload(path, file.body, {
-          contentType,
-          cacheControl,
-          upsert: true,
-        }),
-    );
-=======
     once(TRANSFER_MS, (bucket) => bucket.upload(path, file.body, options));
->>>>>>> h/t4
   try {
     // A stream is used up by its first attempt.
     await (file.body instanceof Uint8Array ? repeat(send) : send());

@@ -91,7 +91,6 @@ export const endedJob = z.object({
   output_deleted_at: z.string().nullish(),
   error: jobError.nullable(),
   created_at: z.string(),
-  output_deleted_at: z.string().nullish(),
 });
 /** A job that had ended before this request repeated it. */
 export type EndedJob = z.infer<typeof endedJob>;

@@ -141,12 +141,7 @@ async function endedAnswer(
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
   const show = async () => {
     const kept = job.output?.outputs ?? [];
-<<<<<<< HEAD
-    // Storage may still have files that are to be deleted.
-    const outputs = job.output_deleted_at
-=======
     const outputs = output_deleted_at
->>>>>>> h/t4
       ? kept
       : await showOutputs(id, kept, format, store);
     return await toResponse(

@@ -32,16 +32,10 @@ create function pg_temp.call_back(p_name text, p_outcome text, p_error jsonb def
 returns text language sql as $$
   select concat_ws(' ', r.code, r.status)
   from receive_callback(pg_temp.id(p_name), 'replicate', p_name, p_outcome, p_error) as r $$;
-<<<<<<< HEAD
 create function pg_temp.path(p_name text) returns text language sql as
   $$ select format('%s/%s/0.png', (pg_temp.job(p_name)).account_id, pg_temp.id(p_name)) $$;
 create function pg_temp.output(p_name text) returns jsonb language sql as
   $$ select jsonb_build_object('outputs', jsonb_build_array(jsonb_build_object('path', pg_temp.path(p_name)))) $$;
-=======
-create function pg_temp.output(p_name text) returns jsonb language sql as $$
-  select jsonb_build_object('outputs', jsonb_build_array(jsonb_build_object('path',
-    '00000000-0000-4000-8000-0000000000a1/' || pg_temp.id(p_name) || '/0.png'))) $$;
->>>>>>> h/t4
 create function pg_temp.keep(p_name text) returns boolean language sql as
   $$ select keep_late_output(pg_temp.id(p_name), pg_temp.output(p_name)) $$;
 select pg_temp.make(name)
