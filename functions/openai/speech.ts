@@ -19,7 +19,11 @@ const speechRequest = z.looseObject({
   response_format: z.string("must be text").nullish(),
 });
 
-const storedFile = z.object({ path: z.string(), media_type: z.string() });
+const shownFile = z.object({
+  path: z.string(),
+  media_type: z.string(),
+  url: z.string().optional(),
+});
 
 /** `POST audio/speech`, by way of our own `generate`: the answer is the file itself. */
 export function speechHandler(
@@ -54,8 +58,9 @@ async function toFile(
   headers: Record<string, string>,
   { store }: MediaDependencies,
 ): Promise<Response> {
-  const { path, media_type } = storedFile.parse(job.outputs[0]);
-  const file = job.output_deleted_at ? null : await store.read(path);
+  const { path, media_type, url } = shownFile.parse(job.outputs[0]);
+  // What has no address was deleted, though Storage may still have it.
+  const file = url ? await store.read(path) : null;
   if (!file) throw deletedSince("speech", job);
   return new Response(file, {
     headers: {

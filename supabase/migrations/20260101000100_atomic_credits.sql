@@ -5507,31 +5507,34 @@ $$;
 comment on function credits.may_keep_late(public.generation_jobs) is
   'Whether a result that comes after the refund goes to the user.';
 
-create function credits.refunded_files_delete(p_account_id uuid, p_job_ids uuid[])
+create function credits.ended_files_delete(p_account_id uuid, p_job_ids uuid[])
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  refunded public.generation_jobs;
+  ended public.generation_jobs;
 begin
   if not credits.has_storage() then
     return;
   end if;
-  for refunded in
+  for ended in
     select j.* from public.generation_jobs as j
-    where j.account_id = p_account_id and j.id = any (p_job_ids) and j.output is null
+    where j.account_id = p_account_id and j.id = any (p_job_ids)
       and exists (select from credits.files_below(j.account_id || '/' || j.id))
   loop
-    if not credits.may_keep_late(refunded) then
-      perform credits.deletions_add(p_account_id, credits.job_files(p_account_id, array[refunded.id]), 'orphan');
+    if not credits.may_keep_late(ended) then
+      perform credits.deletions_add(p_account_id, array(
+        select f.path from credits.files_below(ended.account_id || '/' || ended.id) as f (path)
+        where not credits.file_is_kept(p_account_id, f.path)), 'orphan');
     end if;
   end loop;
 end;
 $$;
-comment on function credits.refunded_files_delete(uuid, uuid[]) is
-  'Queues files of jobs that were refunded to be deleted: some may have been kept before the job ended, and its user '
-  'can read what is in the folder. Not where a late result goes to the user.';
+comment on function credits.ended_files_delete(uuid, uuid[]) is
+  'Queues what is in the folders of jobs that have ended, and that they do not list, to be deleted: files that were '
+  'kept before a refund, or after it, or after they were deleted. Their user can read them there. Not where a late '
+  'result goes to the user.';
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -5571,7 +5574,7 @@ begin
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
-  perform credits.refunded_files_delete(job.account_id, array[p_job_id]);
+  perform credits.ended_files_delete(job.account_id, array[p_job_id]);
   select balance into strict result.balance from public.credit_accounts where id = job.account_id;
   return result;
 end;
@@ -5629,19 +5632,19 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.ended_files_delete(p_job.account_id, array[p_job.id]);
   if p_job.status = 'succeeded' then
     return credits.job_result(p_job, 'unchanged');
   end if;
   update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
   where id = p_job.id and account_id = p_job.account_id
   returning * into strict p_job;
-  perform credits.refunded_files_delete(p_job.account_id, array[p_job.id]);
   return credits.job_result(p_job, 'late');
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
-  'credit moves.';
+  'What a settlement does to a job that has ended: it queues files that the job does not list to be deleted, and '
+  'notes that a result came after the refund. No credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -6138,7 +6141,7 @@ begin
   update public.generation_jobs as j
   set status = 'expired', refunded = j.cost, error = credits.deadline_exceeded(), ended_at = clock_timestamp()
   from unnest(movements) as m where j.id = m.job_id and j.account_id = m.account_id;
-  perform credits.refunded_files_delete(m.account_id, array_agg(m.job_id)) from unnest(movements) as m
+  perform credits.ended_files_delete(m.account_id, array_agg(m.job_id)) from unnest(movements) as m
   group by m.account_id;
   return array(select m.job_id from unnest(movements) as m);
 end;
@@ -15238,7 +15241,7 @@ begin
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- A function takes up to 35 seconds, and 20 more for its last requests.
+  -- A function begins nothing after 35 seconds. It goes on with what it has begun, such as a large file, by itself.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
     rtrim(url, '/') || '/' || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
@@ -16238,7 +16241,8 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -16339,8 +16343,8 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.refunded_files_delete(uuid,uuid[]);
-credits.refunds_merge(jsonb,jsonb); credits.refunds_read(jsonb); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
+credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
@@ -17904,4 +17908,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '2bed90a8fefad25c4695eac23d3a089f6016893a1a55133728afadab846b028c');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'c5d4a986c01d576c66caff483c733932308706b8abe2f0dcd5b8de992f7ef705');

@@ -1,4 +1,4 @@
 -- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
 select public.apply_schedule();
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000200_atomic_credits_schedule.sql', '2bed90a8fefad25c4695eac23d3a089f6016893a1a55133728afadab846b028c');
+values ('0.1.0', '20260101000200_atomic_credits_schedule.sql', 'c5d4a986c01d576c66caff483c733932308706b8abe2f0dcd5b8de992f7ef705');

@@ -32,31 +32,34 @@ $$;
 comment on function credits.may_keep_late(public.generation_jobs) is
   'Whether a result that comes after the refund goes to the user.';
 
-create function credits.refunded_files_delete(p_account_id uuid, p_job_ids uuid[])
+create function credits.ended_files_delete(p_account_id uuid, p_job_ids uuid[])
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  refunded public.generation_jobs;
+  ended public.generation_jobs;
 begin
   if not credits.has_storage() then
     return;
   end if;
-  for refunded in
+  for ended in
     select j.* from public.generation_jobs as j
-    where j.account_id = p_account_id and j.id = any (p_job_ids) and j.output is null
+    where j.account_id = p_account_id and j.id = any (p_job_ids)
       and exists (select from credits.files_below(j.account_id || '/' || j.id))
   loop
-    if not credits.may_keep_late(refunded) then
-      perform credits.deletions_add(p_account_id, credits.job_files(p_account_id, array[refunded.id]), 'orphan');
+    if not credits.may_keep_late(ended) then
+      perform credits.deletions_add(p_account_id, array(
+        select f.path from credits.files_below(ended.account_id || '/' || ended.id) as f (path)
+        where not credits.file_is_kept(p_account_id, f.path)), 'orphan');
     end if;
   end loop;
 end;
 $$;
-comment on function credits.refunded_files_delete(uuid, uuid[]) is
-  'Queues files of jobs that were refunded to be deleted: some may have been kept before the job ended, and its user '
-  'can read what is in the folder. Not where a late result goes to the user.';
+comment on function credits.ended_files_delete(uuid, uuid[]) is
+  'Queues what is in the folders of jobs that have ended, and that they do not list, to be deleted: files that were '
+  'kept before a refund, or after it, or after they were deleted. Their user can read them there. Not where a late '
+  'result goes to the user.';
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -96,7 +99,7 @@ begin
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
-  perform credits.refunded_files_delete(job.account_id, array[p_job_id]);
+  perform credits.ended_files_delete(job.account_id, array[p_job_id]);
   select balance into strict result.balance from public.credit_accounts where id = job.account_id;
   return result;
 end;
@@ -154,19 +157,19 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.ended_files_delete(p_job.account_id, array[p_job.id]);
   if p_job.status = 'succeeded' then
     return credits.job_result(p_job, 'unchanged');
   end if;
   update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
   where id = p_job.id and account_id = p_job.account_id
   returning * into strict p_job;
-  perform credits.refunded_files_delete(p_job.account_id, array[p_job.id]);
   return credits.job_result(p_job, 'late');
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
-  'credit moves.';
+  'What a settlement does to a job that has ended: it queues files that the job does not list to be deleted, and '
+  'notes that a result came after the refund. No credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null

@@ -63,7 +63,8 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -164,8 +165,8 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.refunded_files_delete(uuid,uuid[]);
-credits.refunds_merge(jsonb,jsonb); credits.refunds_read(jsonb); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
+credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();

@@ -1,5 +1,5 @@
 begin;
-select plan(12);
+select plan(15);
 
 update credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 100;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
@@ -44,6 +44,13 @@ select from fail_generation(pg_temp.id('raced'));
 select pg_temp.store('raced');
 select pg_temp.settle('raced');
 select is(pg_temp.queued('raced'), 'orphan', 'a file that came after the refund is queued by its settlement');
+
+select pg_temp.settle('made');
+select is(pg_temp.queued('made'), null, 'a settlement that comes twice takes nothing away');
+select from delete_output(pg_temp.id('made'));
+delete from credits.storage_deletions;
+select is(pg_temp.settle('made'), 'unchanged');
+select is(pg_temp.queued('made'), 'orphan', 'but what came back after its user had deleted it');
 
 update credit_settings set late_outputs = 'keep';
 select from fail_generation(pg_temp.id('kept'));
