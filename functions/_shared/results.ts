@@ -87,6 +87,8 @@ export const endedJob = z.object({
   cost: credits,
   refunded: credits,
   output: jobOutput.nullable(),
+  /** When its files were deleted, which outputs then still names. */
+  output_deleted_at: z.string().nullish(),
   error: jobError.nullable(),
   created_at: z.string(),
 });

@@ -31,6 +31,8 @@ export interface SucceededJob {
   balance: number | null;
   outputs: unknown[];
   created_at: string;
+  /** There where the files were deleted since: the outputs say what they were. */
+  output_deleted_at?: string;
 }
 
 /** How a succeeded job is answered. */
@@ -135,13 +137,24 @@ async function endedAnswer(
   headers: Record<string, string>,
   { format, store, toResponse = jsonWithFiles }: AnswerForm,
 ): Promise<Response> {
-  const { id, status, model, cost, created_at } = job;
+  const { id, status, model, cost, created_at, output_deleted_at } = job;
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
   const show = async () => {
     const kept = job.output?.outputs ?? [];
-    const outputs = await showOutputs(id, kept, format, store);
+    const outputs = output_deleted_at
+      ? kept
+      : await showOutputs(id, kept, format, store);
     return await toResponse(
-      { job_id: id, status, model, cost, balance, outputs, created_at },
+      {
+        job_id: id,
+        status,
+        model,
+        cost,
+        balance,
+        outputs,
+        created_at,
+        ...(output_deleted_at && { output_deleted_at }),
+      },
       headers,
     );
   };

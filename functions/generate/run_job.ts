@@ -8,6 +8,7 @@ import {
 } from "../_shared/job_failure.ts";
 import { logUnexpected } from "../_shared/log.ts";
 import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
+import { sniff } from "../_shared/media_types.ts";
 import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeFiles } from "../_shared/providers/make_files.ts";
@@ -89,19 +90,34 @@ async function makeOutputs(
   }
 }
 
+/** Keeps all files, or none where one of them cannot be used: what is refunded is not given. */
 async function keepAll(
   files: readonly MadeFile[],
   place: Omit<OutputPlace, "index">,
   store: Pick<OutputStore, "keep">,
 ): Promise<StoredOutput[]> {
+  if (!files.every((file) => isUsable(file, place))) {
+    throw new ProviderError("broken_response");
+  }
   const kept: StoredOutput[] = [];
   for (let from = 0; from < files.length; from += UPLOADS_AT_ONCE) {
     const next = files.slice(from, from + UPLOADS_AT_ONCE).map((file, at) =>
       store.keep(file, { ...place, index: from + at })
     );
+    // A refund queues what is there by then: no upload may go on beyond it.
+    await Promise.allSettled(next);
     kept.push(...await Promise.all(next));
   }
   return kept;
+}
+
+/** What streams is judged while it is kept. */
+function isUsable(
+  { body }: MadeFile,
+  { type, maxBytes }: Omit<OutputPlace, "index">,
+): boolean {
+  return !(body instanceof Uint8Array) ||
+    body.length <= maxBytes && sniff(body)?.types.includes(type) === true;
 }
 
 async function settle(

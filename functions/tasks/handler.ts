@@ -1,7 +1,8 @@
 import type { AuthenticateService } from "../_shared/auth.ts";
+import { keepAlive } from "../_shared/keep_alive.ts";
 import { json, type Route } from "../_shared/route.ts";
 
-/** After it no more work is begun: pg_net, which calls, waits for a minute. */
+/** After it no more work is begun: pg_net, which calls, waits for a minute. What was begun goes on without it. */
 const CALL_MS = 35_000;
 
 /** Does what is due, until `isOver`; says how much that was. */
@@ -27,7 +28,7 @@ export function taskRoutes(
     handler: async ({ request }) => {
       await authenticate(request);
       const end = now() + CALL_MS;
-      return json(await task(() => now() >= end));
+      return json(await keepAlive(() => task(() => now() >= end)));
     },
   }));
 }

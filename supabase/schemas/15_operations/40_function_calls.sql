@@ -77,7 +77,7 @@ begin
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- A function takes up to 35 seconds, and 20 more for its last requests.
+  -- A function begins nothing after 35 seconds. It goes on with what it has begun, such as a large file, by itself.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
     rtrim(url, '/') || '/' || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
