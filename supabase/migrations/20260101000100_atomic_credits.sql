@@ -15169,7 +15169,8 @@ begin
     'base64');
   -- A function takes up to 35 seconds, and 20 more for its last requests.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
-    rtrim(url, '/') || '/' || p_name, '{}',
+    -- A prefix of the functions' names ends the URL, with its hyphen.
+    regexp_replace(rtrim(url, '/'), '([^-])$', '\1/') || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
@@ -15177,9 +15178,10 @@ end;
 $$;
 comment on function public.request_function(text) is
   'If an edge function of function_calls_due has something to do, calls it through pg_net, with a request signed as in '
-  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
-  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
-  'pg_net is missing. Raises 22023 for another name. Meant to run every minute.';
+  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1, then '
+  '/<prefix> where the functions'' names have one, such as credits-) and atomic_credits_delivery_secret (whsec_…, '
+  'the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or pg_net is missing. Raises 22023 for '
+  'another name. Meant to run every minute.';
 
 -- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
@@ -17833,4 +17835,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63882202b97deeccecd52ac6e1dc35a55daef7d7f5702bc196804061fccf488');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '8fb471d87ac66489daf16082278decc4876c505b81e60536a0cd4559b1f131ba');
