@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmod,
   mkdir,
@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { extract } from "tar";
+import { type Contents, sha256 } from "../../installer/payload.ts";
 import {
   buildInstaller,
   packInstaller,
@@ -32,6 +33,8 @@ export interface AppFolder {
   readonly folder: string;
   /** Runs npx atomic-credits, without a terminal. */
   readonly run: (...args: string[]) => Promise<InstallerRun>;
+  /** The same, to be interfered with. */
+  readonly start: (...args: string[]) => StartedInstaller;
   readonly read: (path: string) => Promise<string>;
   readonly write: (path: string, content: string) => Promise<void>;
   readonly delete: (path: string) => Promise<void>;
@@ -44,6 +47,12 @@ export interface InstallerRun {
   readonly code: number | null;
   /** Both outputs. */
   readonly text: string;
+}
+
+/** A run that has not ended. */
+export interface StartedInstaller {
+  readonly process: ChildProcess;
+  readonly ended: Promise<InstallerRun>;
 }
 
 /** The packed file, from which apps are made. */
@@ -96,7 +105,8 @@ async function makeApp(
   }
   const app: AppFolder = {
     folder,
-    run: (...args) => run(folder, args),
+    run: (...args) => start(folder, args).ended,
+    start: (...args) => start(folder, args),
     read: (path) => readFile(join(folder, path), "utf8"),
     write,
     delete: (path) => rm(join(folder, path), { recursive: true }),
@@ -119,7 +129,7 @@ function program(folder: string): string {
   return join(folder, "node_modules", "atomic-credits", "atomic-credits.mjs");
 }
 
-function run(folder: string, args: string[]): Promise<InstallerRun> {
+function start(folder: string, args: string[]): StartedInstaller {
   const { SUPABASE_URL: _, SUPABASE_SECRET_KEY: __, ...env } = process.env;
   const child = spawn(process.execPath, [program(folder), ...args], {
     cwd: folder,
@@ -129,10 +139,11 @@ function run(folder: string, args: string[]): Promise<InstallerRun> {
   let text = "";
   child.stdout.on("data", (chunk) => text += chunk);
   child.stderr.on("data", (chunk) => text += chunk);
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<InstallerRun>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, text }));
   });
+  return { process: child, ended };
 }
 
 async function readAll(folder: string): Promise<Record<string, string>> {
@@ -151,4 +162,58 @@ async function readAll(folder: string): Promise<Record<string, string>> {
       ]),
     ),
   );
+}
+
+/** What another release has: files of the payload with other content, or none, and further migrations. */
+export interface Difference {
+  readonly release: string;
+  readonly files?: Record<string, string | undefined>;
+  readonly migrations?: Record<string, string>;
+}
+
+/** Makes another release of a built package. */
+export function alter(
+  { release, files = {}, migrations = {} }: Difference,
+): (folder: string) => Promise<void> {
+  return async (folder) => {
+    const place = (path: string) => join(folder, "payload", path);
+    const contents: Contents = JSON.parse(
+      await readFile(place("manifest.json"), "utf8"),
+    );
+    const hashes: Record<string, string> = { ...contents.files };
+    const all = {
+      ...files,
+      ...Object.fromEntries(
+        Object.entries(migrations)
+          .map(([name, text]) => [`migrations/${name}.sql`, text]),
+      ),
+    };
+    for (const [path, content] of Object.entries(all)) {
+      if (content === undefined) {
+        await rm(place(path));
+        delete hashes[path];
+        continue;
+      }
+      await writeFile(place(path), content);
+      hashes[path] = sha256(content);
+    }
+    const old = contents.migrations.map(({ name }) => name);
+    const altered: Contents = {
+      ...contents,
+      release,
+      files: hashes,
+      migrations: [...old, ...Object.keys(migrations)].map((name) => ({
+        name,
+        sha256: hashes[`migrations/${name}.sql`]!,
+      })),
+    };
+    await writeFile(place("manifest.json"), JSON.stringify(altered));
+    const description = JSON.parse(
+      await readFile(join(folder, "package.json"), "utf8"),
+    );
+    await writeFile(
+      join(folder, "package.json"),
+      JSON.stringify({ ...description, version: release }),
+    );
+  };
 }
