@@ -11,7 +11,6 @@ import {
 import { sql } from "./support/database.ts";
 import {
   type Answer,
-  callFunction,
   functionUrl,
   SMALL_IMAGE,
   userHeaders,
