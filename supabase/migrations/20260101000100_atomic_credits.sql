@@ -5432,7 +5432,8 @@ as $$
   select exists (
     select from public.generation_provider_jobs as p
     join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
-    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running')
+      and j.provider_job_id is not null);
 $$;
 comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
 
@@ -17909,4 +17910,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '426c2a501cda3db66c7a053ec8f47195e765ba1e86c370102dc7c3c62ed58f22');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '19eb1deef39ee1d6085b3cc6989024a694a6419851db96bbdeca017b15c9e448');
