@@ -85,12 +85,13 @@ async function keep(
   const path = `${accountId}/${jobId}/${index}.${media.extension}`;
   await upload(path, file, media);
   const { mediaType: media_type, width, height } = media;
+  const seconds = made.seconds ?? media.seconds;
   return {
     path,
     media_type,
     bytes: file.bytes(),
     ...(width && { width, height }),
-    ...(made.seconds && { seconds: made.seconds }),
+    ...(seconds && { seconds }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { preflight, withCors } from "./cors.ts";
 import { isUnavailable } from "./database.ts";
+import { FUNCTION_PREFIX } from "./function_prefix.ts";
 import { logEvent, logUnexpected } from "./log.ts";
 import { Problem, serviceUnavailable } from "./problem.ts";
 
@@ -40,7 +41,8 @@ type CompiledRoute = Route & { pattern: URLPattern };
  * and the answer to every error are the same on all of them. No cache keeps an answer:
  * it speaks of one user's credits.
  *
- * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`.
+ * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`,
+ * with the project's prefix before the name.
  */
 export function serveRoutes(
   name: string,
@@ -50,7 +52,7 @@ export function serveRoutes(
   const compiled = routes.map((route) => ({
     ...route,
     pattern: new URLPattern({
-      pathname: `{/functions/v1}?/${name}${route.path}{/}?`,
+      pathname: `{/functions/v1}?/${FUNCTION_PREFIX}${name}${route.path}{/}?`,
     }),
   }));
   return async (request) => {

@@ -4,6 +4,7 @@ import {
   type ProblemOptions,
   serviceUnavailable,
 } from "../_shared/problem.ts";
+import { FUNCTION_PREFIX } from "../_shared/function_prefix.ts";
 import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
 import { jsonWithFiles } from "../_shared/json_with_files.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
@@ -128,7 +129,7 @@ export function deniedProblem(result: ChargeResult): Problem {
 }
 
 function whereToLook(jobId: string): Record<string, string> {
-  return { "location": `/functions/v1/jobs/${jobId}` };
+  return { "location": `/functions/v1/${FUNCTION_PREFIX}jobs/${jobId}` };
 }
 
 async function endedAnswer(

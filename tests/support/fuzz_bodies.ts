@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Arsenal, CALLBACK, type Route } from "./fuzz_shots.ts";
+import type { Arsenal, Route } from "./fuzz_shots.ts";
 import { moment, mostly, oddText, oddValue } from "./fuzz_values.ts";
 
 /** What the checkouts ask for; the test puts it on sale. */
@@ -16,7 +16,10 @@ export function goodBody(
     return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
       .map((body) => JSON.stringify(body));
   }
-  if (aim === CALLBACK) return callbackBody;
+  if (aim.startsWith("POST tasks/")) return fc.constant("{}");
+  if (aim === "POST provider-webhook/replicate") return callbackBody;
+  if (aim === "POST provider-webhook/fal") return falBody;
+  if (aim === "POST uploads") return uploadBody(arsenal);
   if (aim === "POST billing-portal") return fc.constant("{}");
   if (aim === "POST checkout") return checkoutBody;
   if (aim === "POST keys") return keyBody;
@@ -78,6 +81,30 @@ const callbackBody = fc.record({
   output: oddValue,
   error: oddValue,
 }).map((body) => JSON.stringify(body));
+
+/** The same in fal's words. */
+const falBody = fc.record({
+  request_id: mostly(9, fc.constant("prediction")),
+  status: mostly(9, fc.constantFrom("OK", "ERROR")),
+  payload: oddValue,
+  error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+function uploadBody(
+  { foreignAccount }: Pick<Arsenal, "foreignAccount">,
+): fc.Arbitrary<string> {
+  return fc.record({
+    isForeign: mostly(5, fc.constant(false), fc.constant(true)),
+    media_type: field("image/png", "image/jpeg", "image/webp"),
+    bytes: field(1, 5_000, 16 * 1024 * 1024),
+    surplus: mostly(29, fc.constant(undefined)),
+  }).map(({ isForeign, ...body }) =>
+    JSON.stringify({
+      ...body,
+      account_id: isForeign ? foreignAccount() : undefined,
+    })
+  );
+}
 
 const checkoutBody = fc.record({
   product: mostly(9, fc.constant(FUZZED_PRODUCT)),

@@ -30,11 +30,14 @@ export interface Arsenal {
   readonly foreignJob: () => string;
   /** A job of the user's: another open one each time, as long as there are any. */
   readonly ownJob: () => string;
+  /** A job of the user's that has made a picture. */
+  readonly madeJob: () => string;
   readonly foreignKey: () => string;
   /** An app key of the user's, by its id: another each time, as long as there are any. */
   readonly ownKey: () => string;
   /** What makes a body a provider's callback about a job. */
   readonly callback: (
+    route: CallbackRoute,
     body: string,
   ) => { readonly query: string; readonly headers: Record<string, string> };
 }
@@ -50,6 +53,8 @@ export const ROUTES = [
   "GET jobs/:id",
   "DELETE jobs/:id",
   "POST jobs/:id/cancel",
+  "DELETE jobs/:id/output",
+  "POST uploads",
   "GET products",
   "POST checkout",
   "GET payments",
@@ -57,7 +62,11 @@ export const ROUTES = [
   "GET metrics",
   "POST reconcile",
   "POST deliver-events",
+  "POST tasks/ask-providers",
+  "POST tasks/delete-objects",
+  "POST tasks/move-outputs",
   "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
   "POST openai/v1/chat/completions",
   "POST openai/v1/embeddings",
   "POST openai/v1/images/generations",
@@ -73,9 +82,15 @@ export type Route = typeof ROUTES[number];
 /** What takes the secret key in place of a user's token. */
 const OPERATORS: readonly Route[] = [
   ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
+  ...ROUTES.filter((route) => route.startsWith("POST tasks/")),
 ];
 /** What takes a provider's signature in place of any key. */
-export const CALLBACK: Route = "POST provider-webhook/replicate";
+const CALLBACKS = [
+  "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
+] as const;
+
+export type CallbackRoute = typeof CALLBACKS[number];
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
 /** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
@@ -112,8 +127,10 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     const isOperators = OPERATORS.some((each) => each === target.aim);
     const text = body === "good" ? goodBody(target.aim, arsenal) : oddBody;
     return text.map((body) => {
-      const isSigned = target.aim === CALLBACK && asOperator;
-      const callback = isSigned ? arsenal.callback(body) : undefined;
+      const called = CALLBACKS.find((each) => each === target.aim);
+      const callback = called && asOperator
+        ? arsenal.callback(called, body)
+        : undefined;
       return {
         route,
         method,
@@ -180,6 +197,8 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
 function id(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
   const [own, foreign] = aim.includes("keys/")
     ? [arsenal.ownKey, arsenal.foreignKey]
+    : aim.endsWith("/output")
+    ? [arsenal.madeJob, arsenal.foreignJob]
     : [arsenal.ownJob, arsenal.foreignJob];
   return fc.oneof(
     { weight: 4, arbitrary: fc.constant<Late>(own) },
