@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Arsenal, CALLBACK, type Route } from "./fuzz_shots.ts";
+import { type Arsenal, CALLBACK, EVENT, type Route } from "./fuzz_shots.ts";
 import { moment, mostly, oddText, oddValue } from "./fuzz_values.ts";
 
 /** What the checkouts ask for; the test puts it on sale. */
@@ -17,6 +17,8 @@ export function goodBody(
       .map((body) => JSON.stringify(body));
   }
   if (aim === CALLBACK) return callbackBody;
+  if (aim === EVENT) return eventBody;
+  if (aim === "POST uploads") return uploadBody;
   if (aim === "POST billing-portal") return fc.constant("{}");
   if (aim === "POST checkout") return checkoutBody;
   if (aim === "POST keys") return keyBody;
@@ -77,6 +79,27 @@ const callbackBody = fc.record({
   ),
   output: oddValue,
   error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+/** Events as Stripe sends them, about what it does not have; some of another mode. */
+const eventBody = fc.record({
+  id: fc.uuid().map((id) => `evt_${id}`),
+  type: fc.constantFrom("checkout.session.completed", "charge.refunded", "x.y"),
+  created: fc.constantFrom(1_700_000_000, 1_800_000_000),
+  livemode: mostly(9, fc.constant(false), fc.boolean()),
+  data: mostly(
+    9,
+    fc.constantFrom(
+      { object: { id: "cs_test_none", object: "checkout.session" } },
+      { object: { id: "ch_none", object: "charge" } },
+    ),
+  ),
+}).map((body) => JSON.stringify(body));
+
+const uploadBody = fc.record({
+  media_type: mostly(9, fc.constantFrom("image/png", "image/webp")),
+  bytes: mostly(9, fc.integer({ min: 1, max: 1_000 })),
+  surplus: mostly(29, fc.constant(undefined)),
 }).map((body) => JSON.stringify(body));
 
 const checkoutBody = fc.record({
