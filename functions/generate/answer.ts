@@ -4,6 +4,7 @@ import {
   type ProblemOptions,
   serviceUnavailable,
 } from "../_shared/problem.ts";
+import { FUNCTION_PREFIX } from "../_shared/function_prefix.ts";
 import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
 import { jsonWithFiles } from "../_shared/json_with_files.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
@@ -116,7 +117,7 @@ export function deniedProblem(result: ChargeResult): Problem {
 }
 
 function whereToLook(jobId: string): Record<string, string> {
-  return { "location": `/functions/v1/jobs/${jobId}` };
+  return { "location": `/functions/v1/${FUNCTION_PREFIX}jobs/${jobId}` };
 }
 
 async function endedAnswer(
@@ -125,13 +126,24 @@ async function endedAnswer(
   headers: Record<string, string>,
   { format, store, toResponse = jsonWithFiles }: AnswerForm,
 ): Promise<Response> {
-  const { id, status, model, cost, created_at } = job;
+  const { id, status, model, cost, created_at, output_deleted_at } = job;
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
   const show = async () => {
     const kept = job.output?.outputs ?? [];
-    const outputs = await showOutputs(id, kept, format, store);
+    const outputs = output_deleted_at
+      ? kept
+      : await showOutputs(id, kept, format, store);
     return await toResponse(
-      { job_id: id, status, model, cost, balance, outputs, created_at },
+      {
+        job_id: id,
+        status,
+        model,
+        cost,
+        balance,
+        outputs,
+        created_at,
+        ...(output_deleted_at && { output_deleted_at }),
+      },
       headers,
     );
   };

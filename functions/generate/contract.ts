@@ -15,6 +15,9 @@ export const succeededJob = z.object({
   // What SQL alone settled may be anything.
   outputs: z.array(z.union([shownOutput, z.unknown()])),
   created_at: instant,
+  output_deleted_at: instant.optional().describe(
+    "where its files were deleted since: the outputs say what they were",
+  ),
 }).meta({ id: "SucceededJob" });
 /** What is answered of a job that succeeded. */
 export type SucceededJob = z.infer<typeof succeededJob>;

@@ -5,6 +5,7 @@ import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
 import {
   byGenerate,
+  deletedSince,
   endedJobHeaders,
   type MediaDependencies,
 } from "./by_generate.ts";
@@ -46,6 +47,9 @@ function toOpenAi(
 ): Response {
   const { created_at, outputs } = job;
   const shown = outputs as { data?: FileContent | string; url?: string }[];
+  if (shown.some(({ data, url }) => !data && !url)) {
+    throw deletedSince("picture", job);
+  }
   return jsonWithFiles({
     created: Math.floor(Date.parse(created_at) / 1000),
     data: shown.map(({ data, url }) => url ? { url } : { b64_json: data }),

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { SucceededJob } from "../generate/contract.ts";
 import { parseFields } from "../_shared/body.ts";
-import { Problem } from "../_shared/problem.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
 import {
   byGenerate,
+  deletedSince,
   endedJobHeaders,
   type MediaDependencies,
 } from "./by_generate.ts";
@@ -13,7 +13,11 @@ import type { Callers } from "./caller.ts";
 import { speechRequest } from "./contract.ts";
 import { passedFields, SPEECH_FIELDS } from "./fields.ts";
 
-const storedFile = z.object({ path: z.string(), media_type: z.string() });
+const shownFile = z.object({
+  path: z.string(),
+  media_type: z.string(),
+  url: z.string().optional(),
+});
 
 /** `POST audio/speech`, by way of our own `generate`: the answer is the file itself. */
 export function speechHandler(
@@ -48,13 +52,10 @@ async function toFile(
   headers: Record<string, string>,
   { store }: MediaDependencies,
 ): Promise<Response> {
-  const { path, media_type } = storedFile.parse(job.outputs[0]);
-  const file = await store.read(path);
-  if (!file) {
-    throw new Problem("not_found", "The speech was made, and deleted since.", {
-      members: { job_id: job.job_id },
-    });
-  }
+  const { path, media_type, url } = shownFile.parse(job.outputs[0]);
+  // What has no address was deleted, though Storage may still have it.
+  const file = url ? await store.read(path) : null;
+  if (!file) throw deletedSince("speech", job);
   return new Response(file, {
     headers: {
       ...headers,

@@ -1,8 +1,9 @@
 import type { AuthenticateService } from "../_shared/auth.ts";
 import type { Contract } from "../_shared/contract.ts";
+import { keepAlive } from "../_shared/keep_alive.ts";
 import { json, type Route } from "../_shared/route.ts";
 
-/** After it no more work is begun: pg_net, which calls, waits for a minute. */
+/** After it no more work is begun: pg_net, which calls, waits for a minute. What was begun goes on without it. */
 const CALL_MS = 35_000;
 
 /** Work of the schedule. */
@@ -33,7 +34,7 @@ export function taskRoutes(
     handler: async ({ request }) => {
       await authenticate(request);
       const end = now() + CALL_MS;
-      return json(await run(() => now() >= end));
+      return json(await keepAlive(() => run(() => now() >= end)));
     },
   }));
 }

@@ -2,18 +2,30 @@ import fc from "fast-check";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callbackAddress } from "../../functions/_shared/callbacks.ts";
+import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
 import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, sql } from "../support/database.ts";
+import {
+  type CallbackFunctions,
+  startFalFunctions,
+} from "../support/callback_functions.ts";
+import { FAL_KEY, type FalServer, signedByFal } from "../support/fal_server.ts";
 import { FUZZED_PRODUCT } from "../support/fuzz_bodies.ts";
 import {
   type Arsenal,
+  type CallbackRoute,
   EVENT,
   ROUTES,
   type Shot,
   shots,
 } from "../support/fuzz_shots.ts";
-import { callFunction, functionUrl, userHeaders } from "../support/http.ts";
-import { CALLBACK_MODEL } from "../support/models.ts";
+import {
+  callFunction,
+  functionUrl,
+  generate,
+  userHeaders,
+} from "../support/http.ts";
+import { CALLBACK_MODEL, FAL_MODEL } from "../support/models.ts";
 import { DOCUMENTED, routeOf, undescribed } from "../support/openapi.ts";
 import {
   type PaymentFunctions,
@@ -26,13 +38,14 @@ import { STRIPE_SECRET } from "../support/stripe_server/index.ts";
 import { makeToken } from "../support/tokens.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
-const REQUESTS = rounds(1_200, 20_400, 8_000);
+const REQUESTS = rounds(1_400, 20_400, 8_000);
 const OPEN_JOBS = rounds(60, 400);
 const KEYS = 20;
 const AT_ONCE = 8;
 const ANSWER_SECONDS = 20;
-/** A call for deliveries goes on while something is due: 45 s, and the last receiver's 10. */
-const DELIVERY_SECONDS = 60;
+/** A call of the schedule goes on while something is due: deliveries 45 s, and the last receiver's 10. */
+const TASK_SECONDS = 60;
+const TASKS = /^POST (deliver-events$|tasks\/)/;
 /** Many times what a quiet machine needs, and no more than its share of CI. */
 const MOST_MINUTES = rounds(3, 9);
 const CREDITS = 10_000_000;
@@ -63,7 +76,6 @@ let poor: TestUser;
 let foreignJob: string;
 const openJobs: string[] = [];
 let canceledJob: string;
-let endedJob: string;
 let ownCheckout: string;
 let foreignCheckout: string;
 /** Functions with a Stripe, for its events: those of the stack have the sandbox. */
@@ -73,8 +85,11 @@ let foreignKey: string;
 /** Keys to be revoked, by their ids. */
 const keys: string[] = [];
 let revokedKey: string;
-/** Where a provider calls back about a job of the user's. */
-let callbackUrl: string;
+let madeJob: string;
+/** The same functions, with fal as a provider whose keys can be fetched. */
+let falFunctions: CallbackFunctions<FalServer>;
+/** Where providers call back about jobs of the user's. */
+let callbackUrls: Record<CallbackRoute, string>;
 
 /** Makes app keys of a user. */
 async function makeKeys(of: TestUser, count: number) {
@@ -107,19 +122,31 @@ beforeAll(async () => {
   keys.push(...(await makeKeys(user, KEYS)).map(({ key_id }) => key_id));
   revokedKey = keys[0]!;
   openJobs.push(...await chargeJobs(user, OPEN_JOBS));
-  const [calledBack] = await chargeJobs(user, 1, CALLBACK_MODEL.model);
-  callbackUrl = await callbackAddress(
-    functionUrl("").replace(/\/$/, ""),
-    "replicate",
-    calledBack!,
-    REPLICATE_SECRET,
-  );
+  const made = await generate(user);
+  expect(made.status, made.text).toBe(200);
+  madeJob = made.body.job_id;
+  falFunctions = await startFalFunctions();
+  const falSecret = callbackRegistry((name) =>
+    name === "FAL_KEY" ? FAL_KEY : undefined
+  )("fal")!.addressSecrets[0]!;
+  callbackUrls = {
+    "POST provider-webhook/replicate": await callbackAddress(
+      functionUrl(""),
+      "replicate",
+      (await chargeJobs(user, 1, CALLBACK_MODEL.model))[0]!,
+      REPLICATE_SECRET,
+    ),
+    "POST provider-webhook/fal": await callbackAddress(
+      falFunctions.url(""),
+      "fal",
+      (await chargeJobs(user, 1, FAL_MODEL.model))[0]!,
+      falSecret,
+    ),
+  };
   // Those that wait their turn must not be swept meanwhile.
   await sql`update public.generation_jobs set deadline_at = now() + interval '1 hour'
     where account_id = any (${[user.id, other.id]})`;
   canceledJob = openJobs.pop()!;
-  endedJob = openJobs.pop()!;
-  await sql`select public.cancel_generation(${endedJob})`;
   await sellFuzzed(true);
   ownCheckout = await beginCheckout(user);
   foreignCheckout = await beginCheckout(other);
@@ -151,6 +178,7 @@ async function sellFuzzed(enabled: boolean): Promise<void> {
   })`;
 }
 afterAll(async () => {
+  await falFunctions?.stop();
   await payments?.stop();
   await sellFuzzed(false);
   await sql`select public.refund_credits(id) from public.generation_jobs
@@ -193,13 +221,14 @@ const arsenal: Arsenal = {
   foreignAccount: () => other.id,
   foreignJob: () => foreignJob,
   ownJob: () => openJobs.pop() ?? canceledJob,
-  endedJob: () => endedJob,
   ownCheckout: () => ownCheckout,
   foreignCheckout: () => foreignCheckout,
   foreignKey: () => foreignKey,
   ownKey: () => keys.pop() ?? revokedKey,
-  callback: (body) => {
-    const { address, headers } = signed(callbackUrl, body);
+  madeJob: () => madeJob,
+  callback: (route, body) => {
+    const sign = route.endsWith("/fal") ? signedByFal : signed;
+    const { address, headers } = sign(callbackUrls[route], body);
     return { query: new URL(address).search.slice(1), headers };
   },
   event: (payload) => ({
@@ -214,15 +243,22 @@ const PROBLEM = /^application\/problem\+json/;
 /** Which statuses each route has answered with. */
 const seen = new Map<string, Set<number>>();
 
+/** Where a shot goes: some providers are set up in functions of their own. */
+function urlOf({ route, path }: Shot): string {
+  if (route === EVENT) return payments.url(path);
+  return path.startsWith("provider-webhook/fal")
+    ? falFunctions.url(path)
+    : functionUrl(path);
+}
+
 /** Sends one, and says what is wrong with the answer. */
 async function wrongWith(shot: Shot): Promise<string | undefined> {
   const { path, route = "astray", ...init } = shot;
-  const url = route === EVENT ? payments.url(path) : functionUrl(path);
+  const url = urlOf(shot);
   const response = await fetch(url, {
     ...init,
     signal: AbortSignal.timeout(
-      (route === "POST deliver-events" ? DELIVERY_SECONDS : ANSWER_SECONDS) *
-        1000,
+      (TASKS.test(route) ? TASK_SECONDS : ANSWER_SECONDS) * 1000,
     ),
   });
   const { status, headers } = response;

@@ -30,8 +30,8 @@ export interface Arsenal {
   readonly foreignJob: () => string;
   /** A job of the user's: another open one each time, as long as there are any. */
   readonly ownJob: () => string;
-  /** A job of the user's that has ended. */
-  readonly endedJob: () => string;
+  /** A job of the user's that has made a picture. */
+  readonly madeJob: () => string;
   readonly ownCheckout: () => string;
   readonly foreignCheckout: () => string;
   readonly foreignKey: () => string;
@@ -39,6 +39,7 @@ export interface Arsenal {
   readonly ownKey: () => string;
   /** What makes a body a provider's callback about a job. */
   readonly callback: (
+    route: CallbackRoute,
     body: string,
   ) => { readonly query: string; readonly headers: Record<string, string> };
   /** What makes a body an event of the provider of payments. */
@@ -72,6 +73,7 @@ export const ROUTES = [
   "POST tasks/delete-objects",
   "POST tasks/move-outputs",
   "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
   "POST openai/v1/chat/completions",
   "POST openai/v1/embeddings",
   "POST openai/v1/images/generations",
@@ -87,13 +89,18 @@ export type Route = typeof ROUTES[number];
 /** What takes the secret key in place of a user's token. */
 const OPERATORS: readonly Route[] = [
   ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
-  ...["POST tasks/ask-providers", "POST tasks/delete-objects"] as const,
-  "POST tasks/move-outputs",
+  ...ROUTES.filter((route) => route.startsWith("POST tasks/")),
 ];
 /** What takes a provider's signature in place of any key. */
-export const CALLBACK: Route = "POST provider-webhook/replicate";
+const CALLBACKS = [
+  "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
+] as const;
+
 /** What takes the signature of the provider of payments. */
 export const EVENT: Route = "POST payment-events/stripe";
+
+export type CallbackRoute = typeof CALLBACKS[number];
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
 /** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
@@ -130,8 +137,10 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     const isOperators = OPERATORS.some((each) => each === target.aim);
     const text = body === "good" ? goodBody(target.aim, arsenal) : oddBody;
     return text.map((body) => {
-      const isSigned = target.aim === CALLBACK && asOperator;
-      const callback = isSigned ? arsenal.callback(body) : undefined;
+      const called = CALLBACKS.find((each) => each === target.aim);
+      const callback = called && asOperator
+        ? arsenal.callback(called, body)
+        : undefined;
       const isEvent = target.aim === EVENT && asOperator;
       return {
         route,
@@ -214,7 +223,7 @@ function idsOf(aim: Route, arsenal: Arsenal): [own: Late, foreign: Late] {
     return [arsenal.ownCheckout, arsenal.foreignCheckout];
   }
   const isDelete = /(output|content)$/.test(aim);
-  return [isDelete ? arsenal.endedJob : arsenal.ownJob, arsenal.foreignJob];
+  return [isDelete ? arsenal.madeJob : arsenal.ownJob, arsenal.foreignJob];
 }
 
 /** Positions as pages give them out, and others in the same dress. */
