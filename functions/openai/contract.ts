@@ -156,6 +156,7 @@ const MEDIA: readonly ProblemCode[] = [
   ...CHARGED,
   "price_changed",
   "job_canceled",
+  "not_found",
   "storage_failed",
 ];
 
@@ -231,7 +232,7 @@ export const speechContract: Contract = {
       headers: HEADERS,
     },
   },
-  problems: [...MEDIA, "not_found"],
+  problems: MEDIA,
 };
 
 /** `GET models`. */

@@ -23,7 +23,7 @@ export interface ServedRoute {
 const DESCRIPTION =
   "A credit ledger and generation gateway for AI apps on Supabase. Amounts are whole credits, times are RFC 3339. " +
   "Each path also takes OPTIONS (CORS for any origin), and HEAD where it takes GET; another method is 405, another " +
-  "path 404.";
+  "path 404. Where the functions were installed with a prefix, it stands before each function's name.";
 
 /** The routes as an OpenAPI document. */
 export function describeRoutes(

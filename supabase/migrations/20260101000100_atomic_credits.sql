@@ -5432,7 +5432,8 @@ as $$
   select exists (
     select from public.generation_provider_jobs as p
     join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
-    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running')
+      and j.provider_job_id is not null);
 $$;
 comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
 
@@ -17911,4 +17912,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '82e2199367a4fa1a63231b10b2c1a408ee0017f66c9501b2074e7e4643636c9e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '9a3110d511a287518fc1a892eafa202493c64b5f1dde7b446da67654939c7359');
