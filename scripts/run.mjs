@@ -23,7 +23,14 @@ function packages(lock) {
 }
 
 // What only development runs, and what needs the packages that only development needs.
-const DEVELOPMENT = ["adversity", "bench", "client", "regenerate", "test"];
+const DEVELOPMENT = [
+  "adversity",
+  "bench",
+  "client",
+  "installer",
+  "regenerate",
+  "test",
+];
 
 /** Whether node_modules holds what the lock file names for this script; packages for other platforms may be missing. */
 function installed() {

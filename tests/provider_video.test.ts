@@ -86,6 +86,26 @@ describe.each(Object.entries(PROVIDERS))(
       expect(await readJobDeltas(user.id)).toEqual([-PER_SECOND * SECONDS]);
     });
 
+    test.each([
+      ["shorter gives the seconds back that it did not begin", 2_400, 3],
+      ["shorter by a part of a second costs what was charged", 3_960, 4],
+      ["longer costs what was charged", 20_000, 4],
+    ])("that is %s", async (_, milliseconds, charged) => {
+      const user = await createUser({ credits: START });
+      const job = await submit(user);
+      expect(await succeed(job, `film?${milliseconds}`)).toBe("settled");
+      const [kept] = await sql`
+        select status, output #> '{outputs,0,seconds}' as seconds
+        from public.generation_jobs where id = ${job.jobId}`;
+      expect(kept).toEqual({
+        status: "succeeded",
+        seconds: milliseconds / 1000,
+      });
+      const balance = START - PER_SECOND * charged;
+      expect(await readBooks(user.id))
+        .toEqual({ balance, ledgerSum: balance, remaining: balance });
+    });
+
     test("is refunded where it is a picture, or none", async () => {
       for (const path of ["pixel", "text", "missing"]) {
         const user = await createUser({ credits: START });

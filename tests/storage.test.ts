@@ -57,6 +57,24 @@ describe("Storage of the local stack, by supabase-js", () => {
     expect(await textOf("twice.txt")).toBe("fourth");
   });
 
+  test("takes uploads to one path at the same time, one after the other", async () => {
+    const texts = ["first", "second", "third"];
+    for (const upsert of [true, false]) {
+      for (let round = 0; round < 5; round++) {
+        const path = `at-once/${upsert}/${round}.txt`;
+        const answers = await Promise.all(
+          texts.map((text) => bucket.upload(path, text, { upsert })),
+        );
+        const refusals = answers.flatMap(({ error }) => error ?? []);
+        expect(refusals).toHaveLength(upsert ? 0 : texts.length - 1);
+        for (const refusal of refusals) {
+          expect(refusal).toMatchObject({ statusCode: "409" });
+        }
+        expect(texts).toContain(await textOf(path));
+      }
+    }
+  });
+
   test("moves, copies and removes", async () => {
     await bucket.upload("from.txt", "moving");
     await bucket.move("from.txt", "to.txt");

@@ -163,6 +163,20 @@ describe("reading what is kept", () => {
     expect(await keptBytes(path)).toEqual(PNG);
   });
 
+  test("an address that a member signed works on after they left, until its file is deleted", async () => {
+    const path = `${team}/${randomUUID()}/0.png`;
+    await bucketOf(service).upload(path, PNG, TYPE);
+    const leaving = await createUser({ credits: 0 });
+    await sql`select public.set_account_member(${team}, ${leaving.id}, 'viewer')`;
+    const signed = await bucketOf(leaving.client)
+      .createSignedUrl(path, 86_400 * 365);
+    await sql`select public.remove_account_member(${team}, ${leaving.id})`;
+    const read = async () => (await fetch(signed.data!.signedUrl)).ok;
+    expect(await read()).toBe(true);
+    await bucketOf(service).remove([path]);
+    expect(await read()).toBe(false);
+  });
+
   test("the same path in another bucket is not theirs", async () => {
     const bucket = owner.client.storage.from(otherBucket);
     const path = paths["the owner's own"]();

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { RequestContext } from "../functions/_shared/route.ts";
+import { deleteContract } from "../functions/tasks/contract.ts";
+import { taskRoutes } from "../functions/tasks/handler.ts";
 import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
 import { PIXEL } from "./support/openai_server.ts";
@@ -52,6 +55,22 @@ async function age(folder: string): Promise<void> {
 }
 
 describe("the tasks", () => {
+  test("end what they have begun, also where the schedule waits no longer", async () => {
+    const waitUntil = vi.fn();
+    vi.stubGlobal("EdgeRuntime", { waitUntil });
+    const work = Promise.resolve({ copied: 1 });
+    const [route] = taskRoutes({
+      authenticate: () => Promise.resolve(),
+      now: () => 0,
+      tasks: { copy: { contract: deleteContract, run: () => work } },
+    });
+    const request = new Request("http://localhost/copy", { method: "POST" });
+    await route!.handler({ request } as RequestContext);
+    vi.unstubAllGlobals();
+    expect(waitUntil).toHaveBeenCalledOnce();
+    expect(await waitUntil.mock.calls[0]![0]).toEqual({ copied: 1 });
+  });
+
   test.each(["delete-objects", "move-outputs"])(
     "%s is for the schedule and operators alone",
     async (task) => {

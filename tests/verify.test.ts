@@ -63,18 +63,11 @@ describe("npm run verify", () => {
     expect(output).toMatch(/\n\d+ ok, 0 not ok\n$/);
     expect(code).toBe(0);
     expect(await traces(begun)).toEqual(NONE);
-  });
-
-  test("goes through the whole checklist", async () => {
-    const { code, output } = await verify("--json");
-    const checks: Check[] = JSON.parse(output);
-    expect(checks.map(({ check_name }) => check_name)).toEqual(
-      expect.arrayContaining(CHECKLIST),
-    );
-    for (const { ok, detail } of checks) {
-      expect([ok, detail]).toEqual([true, expect.stringMatching(/\S/)]);
-    }
-    expect(code).toBe(0);
+    // It has gone through the whole checklist, and says something of each.
+    const lines = output.split("\n\n")[0]!.split("\n");
+    const names = lines.map((line) => /^ok {6}(\S.*?) {2,}\S/.exec(line)?.[1]);
+    expect(names).toEqual(expect.arrayContaining(CHECKLIST));
+    expect(names).not.toContain(undefined);
   });
 
   test("with --generate makes a picture by a provider that answers at once", async () => {

@@ -1,5 +1,6 @@
 import { jwtVerify, SignJWT } from "jose";
 import { parseJson, readBytes } from "./body.ts";
+import { FUNCTION_PREFIX } from "./function_prefix.ts";
 import { Problem, serviceUnavailable } from "./problem.ts";
 import type { CallbackProvider } from "./providers/callback_provider.ts";
 import { ProviderError } from "./providers/provider.ts";
@@ -20,7 +21,7 @@ export async function callbackAddress(
   secret: string,
 ): Promise<string> {
   const base = functionsUrl.replace(/\/+$/, "");
-  const url = new URL(`${base}/provider-webhook/${provider}`);
+  const url = new URL(`${base}/${FUNCTION_PREFIX}provider-webhook/${provider}`);
   const token = await new SignJWT().setProtectedHeader({ alg: "HS256" })
     .setAudience(provider).setSubject(jobId).sign(addressKey(secret));
   url.searchParams.set("token", token);

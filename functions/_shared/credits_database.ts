@@ -34,7 +34,7 @@ export interface ChargeRequest {
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {
   charge(request: ChargeRequest): Promise<ChargeResult>;
-  /** Ends a job with its outputs; `seconds` are those of its video, where they are not what was charged. */
+  /** Ends a job with its outputs; `seconds` are those of its video, where it used fewer than were charged. */
   settle(
     jobId: string,
     outputs: StoredOutput[],

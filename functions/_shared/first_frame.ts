@@ -57,7 +57,7 @@ async function sign(path: string, user: User | null): Promise<string> {
   if (!error) return data.signedUrl;
   throw new StoreError(error).isPassing
     ? serviceUnavailable(
-      "The first frame cannot be read now. Nothing was charged: repeat the request.",
+      "The first frame cannot be read now. Repeat the request with the same Idempotency-Key.",
     )
     : refused("not_found");
 }

@@ -55,6 +55,8 @@ function madeJob(
   { account_id: accountId, max_output_bytes, input, code }: CallbackResult,
 ): MadeJob {
   const { type, n } = input!;
+  const seconds = type === "video" ? input!.seconds : undefined;
   const [maxBytes, isLate] = [max_output_bytes!, code === "late_keep"];
-  return { accountId, jobId, name, provider, urls, n, type, maxBytes, isLate };
+  const place = { accountId, jobId, type, maxBytes };
+  return { ...place, name, provider, urls, n, seconds, isLate };
 }

@@ -4,6 +4,7 @@ import { JPG } from "image-size/types/jpg";
 import { PNG } from "image-size/types/png";
 import { WEBP } from "image-size/types/webp";
 import type { MediaRequest } from "./providers/media.ts";
+import { mp4Seconds, webmSeconds } from "./video_seconds.ts";
 
 /** How many of a file's first bytes {@link sniff} needs at most: a JPEG may have much before its size. */
 export const HEAD_BYTES = 256 * 1024;
@@ -19,12 +20,16 @@ export interface MediaType {
   width?: number;
   /** Pixels; of every picture. */
   height?: number;
+  /** Of a video that says so in these bytes. */
+  seconds?: number;
 }
 
-interface Format extends Omit<MediaType, "width" | "height"> {
+interface Format extends Omit<MediaType, "width" | "height" | "seconds"> {
   isOf: (head: Uint8Array) => boolean;
   /** Reads a picture's size. */
   size?: (head: Uint8Array) => { width: number; height: number };
+  /** Reads a video's length. */
+  seconds?: (head: Uint8Array) => number | undefined;
 }
 
 /** The longest side of a picture, in pixels: that of the longest JPEG. */
@@ -73,6 +78,7 @@ const FORMATS: readonly Format[] = [
     types: ["video"],
     isOf: (head) =>
       textAt(head, 4, 4) === "ftyp" && VIDEO_BRANDS.test(textAt(head, 8, 4)),
+    seconds: mp4Seconds,
   },
   {
     mediaType: "video/webm",
@@ -81,6 +87,7 @@ const FORMATS: readonly Format[] = [
     isOf: (head) =>
       starts("\x1a\x45\xdf\xa3")(head) &&
       textAt(head, 0, EBML_HEAD_BYTES).includes("webm"),
+    seconds: webmSeconds,
   },
   {
     mediaType: "audio/wav",
@@ -124,10 +131,12 @@ export function sniff(head: Uint8Array): MediaType | undefined {
   if (head.length < MIN_BYTES) return undefined;
   const format = FORMATS.find(({ isOf }) => isOf(head));
   if (!format) return undefined;
-  const { mediaType, extension, types, size } = format;
-  if (!size) return { mediaType, extension, types };
-  const sides = sizeOf(head.subarray(0, HEAD_BYTES), size);
-  return sides && { mediaType, extension, types, ...sides };
+  const { mediaType, extension, types } = format;
+  const first = head.subarray(0, HEAD_BYTES);
+  const seconds = format.seconds?.(first);
+  const sides = format.size ? sizeOf(first, format.size) : {};
+  return sides &&
+    { mediaType, extension, types, ...(seconds && { seconds }), ...sides };
 }
 
 function sizeOf(head: Uint8Array, size: NonNullable<Format["size"]>) {

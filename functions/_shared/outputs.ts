@@ -19,6 +19,8 @@ const TRANSFER_MS = 60_000;
 /** How long a call that moves no file may take, in milliseconds. */
 const CALL_MS = 15_000;
 const ATTEMPTS = 4;
+/** How long a cache between Storage and a client may hold a file, in seconds: what is deleted is gone at once. */
+const CACHE_SECONDS = "0";
 /** How long a setting counts as read, in milliseconds. */
 const SETTING_MS = 60_000;
 
@@ -83,12 +85,13 @@ async function keep(
   const path = `${accountId}/${jobId}/${index}.${media.extension}`;
   await upload(path, file, media);
   const { mediaType: media_type, width, height } = media;
+  const seconds = made.seconds ?? media.seconds;
   return {
     path,
     media_type,
     bytes: file.bytes(),
     ...(width && { width, height }),
-    ...(made.seconds && { seconds: made.seconds }),
+    ...(seconds && { seconds }),
   };
 }
 
@@ -97,11 +100,9 @@ async function upload(
   file: OpenedFile,
   { mediaType: contentType }: MediaType,
 ): Promise<void> {
+  const options = { contentType, cacheControl: CACHE_SECONDS, upsert: true };
   const send = () =>
-    once(
-      TRANSFER_MS,
-      (bucket) => bucket.upload(path, file.body, { contentType, upsert: true }),
-    );
+    once(TRANSFER_MS, (bucket) => bucket.upload(path, file.body, options));
   try {
     // A stream is used up by its first attempt.
     await (file.body instanceof Uint8Array ? repeat(send) : send());

@@ -13,6 +13,7 @@ import type { CallbackProvider } from "./providers/callback_provider.ts";
 import { openDownloads } from "./providers/download.ts";
 import type { StoredOutput } from "./providers/media.ts";
 import { ProviderError } from "./providers/provider.ts";
+import { shorterSeconds } from "./shorter_seconds.ts";
 import { StoreError } from "./store_error.ts";
 
 /** A job that its provider has made, and where its files are. */
@@ -23,6 +24,8 @@ export interface MadeJob extends Omit<OutputPlace, "index"> {
   urls: readonly string[];
   /** How many files were asked for. */
   n: number;
+  /** How long a video was asked for. */
+  seconds?: number;
   /** It is refunded, and its output kept all the same. */
   isLate: boolean;
 }
@@ -48,7 +51,7 @@ export async function settleMade(
     const outputs = await copyOutputs(job, store);
     return job.isLate
       ? await keepLate(job.jobId, outputs, database)
-      : await settle(job.jobId, outputs, database);
+      : await settle(job, outputs, database);
   } catch (failure) {
     if (!isJobFailure(failure)) throw failure;
     if (isPassing(failure)) throw later(failure, job);
@@ -79,12 +82,13 @@ async function keepLate(
 }
 
 async function settle(
-  jobId: string,
+  { jobId, seconds }: MadeJob,
   outputs: StoredOutput[],
   database: EndDependencies["database"],
 ): Promise<string> {
   try {
-    return (await database.settle(jobId, outputs)).code;
+    const used = shorterSeconds(seconds, outputs);
+    return (await database.settle(jobId, outputs, used)).code;
   } catch (error) {
     if (isUnavailable(error)) throw error;
     // The database refuses this output for good: give the credits back at once.

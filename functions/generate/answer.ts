@@ -4,6 +4,7 @@ import {
   type ProblemOptions,
   serviceUnavailable,
 } from "../_shared/problem.ts";
+import { FUNCTION_PREFIX } from "../_shared/function_prefix.ts";
 import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
 import { jsonWithFiles } from "../_shared/json_with_files.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
@@ -17,21 +18,11 @@ import {
   type EndedJob,
   endedJob,
 } from "../_shared/results.ts";
+import type { AcceptedJob, SucceededJob } from "./contract.ts";
 import type { FinishedJob } from "./run_job.ts";
 import { isOver, type SubmittedJob } from "./submit_job.ts";
 
 const LOOK_AGAIN_SECONDS = 2;
-
-/** What is answered of a job that succeeded. */
-export interface SucceededJob {
-  job_id: string;
-  status: "succeeded";
-  model: string;
-  cost: number;
-  balance: number | null;
-  outputs: unknown[];
-  created_at: string;
-}
 
 /** How a succeeded job is answered. */
 export interface AnswerForm {
@@ -80,7 +71,7 @@ export function submittedAnswer(
     const ended = { id, status, refunded, error: null };
     throw endedProblem(ended, balance ?? null, rateLimitHeaders(charge));
   }
-  return json(
+  return json<AcceptedJob>(
     {
       job_id: id,
       status,
@@ -126,7 +117,7 @@ export function deniedProblem(result: ChargeResult): Problem {
 }
 
 function whereToLook(jobId: string): Record<string, string> {
-  return { "location": `/functions/v1/jobs/${jobId}` };
+  return { "location": `/functions/v1/${FUNCTION_PREFIX}jobs/${jobId}` };
 }
 
 async function endedAnswer(
@@ -135,13 +126,24 @@ async function endedAnswer(
   headers: Record<string, string>,
   { format, store, toResponse = jsonWithFiles }: AnswerForm,
 ): Promise<Response> {
-  const { id, status, model, cost, created_at } = job;
+  const { id, status, model, cost, created_at, output_deleted_at } = job;
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
   const show = async () => {
     const kept = job.output?.outputs ?? [];
-    const outputs = await showOutputs(id, kept, format, store);
+    const outputs = output_deleted_at
+      ? kept
+      : await showOutputs(id, kept, format, store);
     return await toResponse(
-      { job_id: id, status, model, cost, balance, outputs, created_at },
+      {
+        job_id: id,
+        status,
+        model,
+        cost,
+        balance,
+        outputs,
+        created_at,
+        ...(output_deleted_at && { output_deleted_at }),
+      },
       headers,
     );
   };

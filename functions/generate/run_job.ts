@@ -8,12 +8,14 @@ import {
 } from "../_shared/job_failure.ts";
 import { logUnexpected } from "../_shared/log.ts";
 import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
+import { sniff } from "../_shared/media_types.ts";
 import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeFiles } from "../_shared/providers/make_files.ts";
 import type { MadeFile, StoredOutput } from "../_shared/providers/media.ts";
 import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
 import type { ChargedJob, JobError, JobResult } from "../_shared/results.ts";
+import { shorterSeconds } from "../_shared/shorter_seconds.ts";
 
 const UPLOADS_AT_ONCE = 4;
 
@@ -88,19 +90,34 @@ async function makeOutputs(
   }
 }
 
+/** Keeps all files, or none where one of them cannot be used: what is refunded is not given. */
 async function keepAll(
   files: readonly MadeFile[],
   place: Omit<OutputPlace, "index">,
   store: Pick<OutputStore, "keep">,
 ): Promise<StoredOutput[]> {
+  if (!files.every((file) => isUsable(file, place))) {
+    throw new ProviderError("broken_response");
+  }
   const kept: StoredOutput[] = [];
   for (let from = 0; from < files.length; from += UPLOADS_AT_ONCE) {
     const next = files.slice(from, from + UPLOADS_AT_ONCE).map((file, at) =>
       store.keep(file, { ...place, index: from + at })
     );
+    // A refund queues what is there by then: no upload may go on beyond it.
+    await Promise.allSettled(next);
     kept.push(...await Promise.all(next));
   }
   return kept;
+}
+
+/** What streams is judged while it is kept. */
+function isUsable(
+  { body }: MadeFile,
+  { type, maxBytes }: Omit<OutputPlace, "index">,
+): boolean {
+  return !(body instanceof Uint8Array) ||
+    body.length <= maxBytes && sniff(body)?.types.includes(type) === true;
 }
 
 async function settle(
@@ -109,8 +126,10 @@ async function settle(
   outputs: StoredOutput[],
 ): Promise<FinishedJob> {
   try {
-    const seconds = secondsMade(job, outputs);
-    const result = await database.settle(job.id, outputs, seconds);
+    const { input } = job;
+    const asked = input.type === "video" ? input.seconds : undefined;
+    const used = shorterSeconds(asked, outputs);
+    const result = await database.settle(job.id, outputs, used);
     return { outputs, result };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
@@ -118,16 +137,6 @@ async function settle(
     logUnexpected(error, { job_id: job.id });
     return await refund(job, database, new ProviderError("broken_response"));
   }
-}
-
-/** How long a video became, where that is known and not what was charged. */
-function secondsMade(
-  { input }: ChargedJob,
-  [made]: StoredOutput[],
-): number | undefined {
-  return input.type === "video" && made?.seconds !== input.seconds
-    ? made?.seconds
-    : undefined;
 }
 
 /**

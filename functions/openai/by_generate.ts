@@ -2,9 +2,10 @@ import {
   type GenerateDependencies,
   generateHandler,
 } from "../generate/handler.ts";
-import type { SucceededJob } from "../generate/answer.ts";
+import type { SucceededJob } from "../generate/contract.ts";
 import type { User } from "../_shared/auth.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { Problem } from "../_shared/problem.ts";
 import type { RequestContext } from "../_shared/route.ts";
 import type { TextDatabase } from "../_shared/text_database.ts";
 import type { KnownCaller } from "./caller.ts";
@@ -55,6 +56,12 @@ export function endedJobHeaders(
     "x-credits-cost": String(cost),
     "x-credits-balance": String(balance),
   };
+}
+
+/** Why a job that was paid has nothing to show. */
+export function deletedSince(what: string, { job_id }: SucceededJob): Problem {
+  const detail = `The ${what} was made, and deleted since.`;
+  return new Problem("not_found", detail, { members: { job_id } });
 }
 
 /** Who asks, as `generate` knows them: null is the app's own server, whose key has no person. */

@@ -1,25 +1,23 @@
 import { z } from "zod";
-import type { SucceededJob } from "../generate/answer.ts";
+import type { SucceededJob } from "../generate/contract.ts";
 import { parseFields } from "../_shared/body.ts";
-import { Problem } from "../_shared/problem.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
 import {
   byGenerate,
+  deletedSince,
   endedJobHeaders,
   type MediaDependencies,
 } from "./by_generate.ts";
 import type { Callers } from "./caller.ts";
+import { speechRequest } from "./contract.ts";
 import { passedFields, SPEECH_FIELDS } from "./fields.ts";
 
-const speechRequest = z.looseObject({
-  model: z.string("must be the name of a model").min(1).max(63).optional(),
-  input: z.string("must be text"),
-  voice: z.string("must be text").nullish(),
-  response_format: z.string("must be text").nullish(),
+const shownFile = z.object({
+  path: z.string(),
+  media_type: z.string(),
+  url: z.string().optional(),
 });
-
-const storedFile = z.object({ path: z.string(), media_type: z.string() });
 
 /** `POST audio/speech`, by way of our own `generate`: the answer is the file itself. */
 export function speechHandler(
@@ -54,13 +52,10 @@ async function toFile(
   headers: Record<string, string>,
   { store }: MediaDependencies,
 ): Promise<Response> {
-  const { path, media_type } = storedFile.parse(job.outputs[0]);
-  const file = await store.read(path);
-  if (!file) {
-    throw new Problem("not_found", "The speech was made, and deleted since.", {
-      members: { job_id: job.job_id },
-    });
-  }
+  const { path, media_type, url } = shownFile.parse(job.outputs[0]);
+  // What has no address was deleted, though Storage may still have it.
+  const file = url ? await store.read(path) : null;
+  if (!file) throw deletedSince("speech", job);
   return new Response(file, {
     headers: {
       ...headers,

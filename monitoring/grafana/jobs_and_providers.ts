@@ -83,6 +83,20 @@ export const jobsAndProviders = dashboard({
       `,
     }),
     table({
+      title: "Open jobs at providers that call back",
+      description:
+        "By what was heard last. Late ones are beyond their model's time limit, and refunded at its hard timeout.",
+      sql: `
+      select j.provider, coalesce(p.last_answer, 'nothing') as last_answer, count(*) as jobs,
+        count(*) filter (where p.expected_by < now()) as late, max(p.asks) as most_asks,
+        max(p.asked_at) as last_asked_at, min(j.created_at) as oldest
+      from generation_provider_jobs as p
+      join generation_jobs as j on j.account_id = p.account_id and j.id = p.job_id
+      where j.status in ('pending', 'running')
+      group by 1, 2 order by late desc, jobs desc
+      `,
+    }),
+    table({
       title: "Accounts by refusals",
       description: "Who was refused with 429 most in the time that is shown.",
       sql: `

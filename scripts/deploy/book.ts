@@ -82,17 +82,21 @@ export async function makeRelease(project: string): Promise<Release> {
   };
 }
 
-/** A query for what is there in schema public under a name that the book needs, as kind and name. */
-export function namesTaken(book: string): string {
+/** What the book makes in schema public, each as kind and name. */
+export function namesMade(book: string): string[] {
   const names = book.matchAll(
     /^create (?:or replace )?(table|view|type|function) public\.(\w+)/gm,
   );
-  const wanted = new Set(
-    [...names].map(([, kind, name]) => `${kind} ${name}`),
-  );
+  return [...new Set([...names].map(([, kind, name]) => `${kind} ${name}`))]
+    .sort();
+}
+
+/** A query for what is there in schema public under a name that the book needs, as kind and name. */
+export function namesTaken(book: string): string {
+  const wanted = namesMade(book);
   return `
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{${[...wanted].sort().join(",")}}'::text[]) as w (made)
+    from unnest('{${wanted.join(",")}}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))

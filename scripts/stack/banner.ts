@@ -50,6 +50,11 @@ curl -s ${stack.url}/functions/v1/generate \\
   -d '{"prompt":"a lighthouse at dusk","width":512,"height":512}' \\
 | node -e '${PRINT_PICTURE}'
 
+A video (100 credits) or speech (1 credit) is the same request with another body:
+
+  {"type":"video","prompt":"a lighthouse at dusk"}
+  {"type":"speech","prompt":"The lamp is lit."}
+
 Stream a text (charged to the token; the cost comes last):
 
 curl -sN ${stack.url}/functions/v1/openai/v1/chat/completions \\
@@ -57,11 +62,6 @@ curl -sN ${stack.url}/functions/v1/openai/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model":"standard-text","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"What does the lighthouse say?"}]}' \\
 | node -e '${PRINT_STREAM}'
-
-A video (100 credits) or speech (1 credit) is the image's request with another body:
-
-  {"type":"video","prompt":"a lighthouse at dusk"}
-  {"type":"speech","prompt":"The lamp is lit."}
 
 Read the balance:
 

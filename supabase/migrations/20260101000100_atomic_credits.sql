@@ -1640,10 +1640,10 @@ comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
   '(otherwise charge_text, charge_by_app_key, cancel_generation, create_upload or a checkout).';
 
--- supabase/schemas/04_prices/20_quote.sql
--- Gives: quote_generation, which says what a charge would cost.
--- Keeps: one rule for price and limits, used by the quote and by the charge alike.
--- Needs: price book, denials.
+-- supabase/schemas/04_prices/17_metering.sql
+-- Gives: what a usage costs by the meters of a price version, and the most that a request can use.
+-- Keeps: quantities are read and a price is computed in one place.
+-- Needs: price book.
 
 create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
@@ -1718,39 +1718,6 @@ comment on function credits.usage_cost(text[], numeric[], jsonb) is
   'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Null without a meter, '
   'or if the usage lacks a quantity that one counts.';
 
-create type credits.priced_request as (
-  status integer,
-  code text,
-  message text,
-  errors jsonb,
-  cost bigint,
-  input jsonb,
-  model text,
-  effective_from timestamptz,
-  provider text,
-  provider_model text,
-  timeout_seconds integer,
-  type text,
-  max_output_bytes bigint
-);
-
-create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
-returns credits.priced_request
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  refused credits.priced_request;
-begin
-  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
-  from credits.denials as d where d.code = p_code;
-  refused.errors := p_errors;
-  return refused;
-end;
-$$;
-comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
-
 create function credits.usage_most(
   p_meters text[], p_prices numeric[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer,
   p_max_output_tokens integer
@@ -1796,6 +1763,44 @@ $$;
 comment on function credits.usage_most(text[], numeric[], jsonb, integer, integer, integer) is
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
+
+-- supabase/schemas/04_prices/20_quote.sql
+-- Gives: quote_generation, which says what a charge would cost.
+-- Keeps: one rule for price and limits, used by the quote and by the charge alike.
+-- Needs: price book, denials, metering.
+
+create type credits.priced_request as (
+  status integer,
+  code text,
+  message text,
+  errors jsonb,
+  cost bigint,
+  input jsonb,
+  model text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  type text,
+  max_output_bytes bigint
+);
+
+create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
+returns credits.priced_request
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  refused credits.priced_request;
+begin
+  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
+  from credits.denials as d where d.code = p_code;
+  refused.errors := p_errors;
+  return refused;
+end;
+$$;
+comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.choice_error(p_value jsonb, p_choices text[])
 returns text
@@ -2562,11 +2567,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;
@@ -2748,8 +2752,8 @@ alter table public.generation_provider_jobs enable row level security;
 
 -- supabase/schemas/05_jobs/50_outputs.sql
 -- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
--- Keeps: a user reads files of their own accounts alone, and nobody but the service writes. Without Storage nothing
---   fails.
+-- Keeps: a user reads files of their own accounts alone, nobody but the service writes, and no file is a page that a
+--   browser would run. Without Storage nothing fails.
 -- Needs: accounts; when called: deployed, repair.
 
 create function credits.has_storage()
@@ -2776,6 +2780,18 @@ $$;
 comment on function credits.output_policy() is
   'The one policy for the bucket generations: users read what is in the folders of their own accounts.';
 
+create function credits.file_types()
+returns text[]
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Nothing that a browser would run: who has an address for an upload chooses the type that the file is served as.
+  select '{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,audio/ogg,audio/flac,'
+    'audio/aac}'::text[];
+$$;
+comment on function credits.file_types() is 'The types that a file in the bucket generations may have.';
+
 create function credits.storage_statements()
 returns setof text
 language plpgsql
@@ -2783,19 +2799,22 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  is_public boolean;
+  -- The most that generation_models.max_output_bytes may be. Storage's own limit, where it is lower, holds as well.
+  most_bytes constant bigint := 1073741824;
+  bucket record;
 begin
   if not credits.has_storage() then
     return;
   end if;
-  select b.public into is_public from storage.buckets as b where b.id = 'generations';
+  select b.public is false and b.file_size_limit <= most_bytes
+    and b.allowed_mime_types <@ credits.file_types() as is_ours
+  into bucket from storage.buckets as b where b.id = 'generations';
   if not found then
-    -- Only what is an output or an upload: a browser would run a page that a user keeps here.
-    return next 'insert into storage.buckets (id, name, public, allowed_mime_types) values (''generations'', '
-      '''generations'', false, ''{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,'
-      'audio/ogg,audio/flac,audio/aac}'')';
-  elsif is_public is not false then
-    return next 'update storage.buckets set public = false where id = ''generations''';
+    return next format('insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values '
+      '(''generations'', ''generations'', false, %s, %L)', most_bytes, credits.file_types());
+  elsif bucket.is_ours is not true then
+    return next format('update storage.buckets set public = false, file_size_limit = least(file_size_limit, %s), '
+      'allowed_mime_types = %L where id = ''generations''', most_bytes, credits.file_types());
   end if;
   if not exists (
     select from credits.deployed_parts() as p
@@ -2854,7 +2873,8 @@ comment on table credits.storage_deletions is
   'Files of the bucket generations that are to be deleted. A row stays until the file is gone.';
 comment on column credits.storage_deletions.reason is
   'deleted: its user did. erased: its job or account was. expired: credit_plans.keep_outputs_days. unused: an upload '
-  'that no job used within a day. wrong: an upload of another type or size. orphan: no job and no upload lists it.';
+  'that no job used within a day. wrong: an upload that is not what was announced. orphan: no job and no upload lists '
+  'it.';
 comment on column credits.storage_deletions.next_attempt_at is 'When it is handed out next.';
 alter table credits.storage_deletions enable row level security;
 
@@ -3027,6 +3047,10 @@ comment on type public.generation_upload is
   '[{"field", "message"}]; 403 account_closed, not_a_member or not_allowed_to_spend; 402 member_cap_reached; 429 '
   'too_many_uploads.';
 
+-- The jobs that name an upload, without a look at the account's other jobs: the sweep asks for each upload.
+create index generation_jobs_by_image on public.generation_jobs (account_id, (input ->> 'image'))
+  where input ->> 'image' is not null;
+
 create function credits.upload_is_named(p_account_id uuid, p_path text, p_since timestamptz)
 returns boolean
 language sql
@@ -3035,10 +3059,12 @@ set search_path = '', pg_temp
 as $$
   select exists (
     select from public.generation_jobs
-    where account_id = p_account_id and created_at >= p_since and input ->> 'image' = p_path);
+    where account_id = p_account_id and created_at >= p_since and input ->> 'image' = p_path
+      -- A prompt that is refused costs nothing: it must not make a place to keep files.
+      and (status in ('pending', 'running', 'succeeded') or output is not null));
 $$;
 comment on function credits.upload_is_named(uuid, text, timestamptz) is
-  'Whether a job since then names an upload as its input.';
+  'Whether a job since then names an upload as its input: one that is open or has a result.';
 
 create function credits.unused_uploads(p_account_id uuid)
 returns bigint
@@ -3051,7 +3077,8 @@ as $$
   where u.account_id = p_account_id and u.created_at > now() - interval '1 day'
     and not credits.upload_is_named(u.account_id, u.path, u.created_at);
 $$;
-comment on function credits.unused_uploads(uuid) is 'How many of an account''s uploads of the last day no job names.';
+comment on function credits.unused_uploads(uuid) is
+  'How many of an account''s uploads of the last day no job names that is open or has a result.';
 
 create function credits.upload_errors(p_media_type text, p_bytes bigint)
 returns jsonb
@@ -3093,6 +3120,12 @@ begin
   perform credits.caller_check('create_upload');
   if credits.upload_errors(p_media_type, p_bytes) is not null then
     return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
+  end if;
+  -- A stranger opens no account by its lock, and holds up nobody's.
+  if p_member_id <> p_account_id
+    and not exists (select from public.credit_accounts where id = p_account_id and user_id = p_member_id)
+    and credits.member_denial(p_account_id, p_member_id, null, false) = 'not_a_member' then
+    return credits.upload_denied('not_a_member', null);
   end if;
   -- The lock makes uploads at the same time count each other.
   account := credits.account_lock(p_account_id);
@@ -5195,7 +5228,7 @@ comment on function public.correct_job(uuid, text) is
 -- supabase/schemas/07_charging/45_actual_cost.sql
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, app keys, events; when called: due.
+-- Needs: metering, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -5399,7 +5432,8 @@ as $$
   select exists (
     select from public.generation_provider_jobs as p
     join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
-    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running')
+      and j.provider_job_id is not null);
 $$;
 comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
 
@@ -5442,7 +5476,7 @@ comment on function public.claim_provider_asks(integer) is
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: files, refund, actual cost, asking.
+-- Needs: settings, files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -5459,6 +5493,49 @@ $$;
 comment on function credits.is_users_own_end(public.generation_job_status, jsonb) is
   'Whether a job ended without a result by its user''s doing: canceled, or refused for its content. Then expired '
   'credits get no grace period.';
+
+create function credits.may_keep_late(p_job public.generation_jobs)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
+  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
+    and not credits.is_users_own_end(p_job.status, p_job.error)
+    and (select late_outputs from public.credit_settings) = 'keep';
+$$;
+comment on function credits.may_keep_late(public.generation_jobs) is
+  'Whether a result that comes after the refund goes to the user.';
+
+create function credits.ended_files_delete(p_account_id uuid, p_job_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  ended public.generation_jobs;
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  for ended in
+    select j.* from public.generation_jobs as j
+    where j.account_id = p_account_id and j.id = any (p_job_ids)
+      and exists (select from credits.files_below(j.account_id || '/' || j.id))
+  loop
+    if not credits.may_keep_late(ended) then
+      perform credits.deletions_add(p_account_id, array(
+        select f.path from credits.files_below(ended.account_id || '/' || ended.id) as f (path)
+        where not credits.file_is_kept(p_account_id, f.path)), 'orphan');
+    end if;
+  end loop;
+end;
+$$;
+comment on function credits.ended_files_delete(uuid, uuid[]) is
+  'Queues what is in the folders of jobs that have ended, and that they do not list, to be deleted: files that were '
+  'kept before a refund, or after it, or after they were deleted. Their user can read them there. Not where a late '
+  'result goes to the user.';
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -5498,6 +5575,7 @@ begin
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  perform credits.ended_files_delete(job.account_id, array[p_job_id]);
   select balance into strict result.balance from public.credit_accounts where id = job.account_id;
   return result;
 end;
@@ -5555,6 +5633,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.ended_files_delete(p_job.account_id, array[p_job.id]);
   if p_job.status = 'succeeded' then
     return credits.job_result(p_job, 'unchanged');
   end if;
@@ -5565,8 +5644,8 @@ begin
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
-  'credit moves.';
+  'What a settlement does to a job that has ended: it queues files that the job does not list to be deleted, and '
+  'notes that a result came after the refund. No credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -5592,13 +5671,13 @@ begin
   end if;
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
-    -- Nor does
-    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
+    -- Nor does this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes
+    -- after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
     returning id, account_id, 'settled', status, cost, refunded
-  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+    into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
       perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
@@ -6063,6 +6142,8 @@ begin
   update public.generation_jobs as j
   set status = 'expired', refunded = j.cost, error = credits.deadline_exceeded(), ended_at = clock_timestamp()
   from unnest(movements) as m where j.id = m.job_id and j.account_id = m.account_id;
+  perform credits.ended_files_delete(m.account_id, array_agg(m.job_id)) from unnest(movements) as m
+  group by m.account_id;
   return array(select m.job_id from unnest(movements) as m);
 end;
 $$;
@@ -6182,7 +6263,7 @@ comment on function public.sweep_overdue_jobs(integer) is
 -- supabase/schemas/07_charging/80_callbacks.sql
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: files, generation, provider jobs, asking, settings.
+-- Needs: files, uploads, generation, provider jobs, asking.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -6219,20 +6300,6 @@ begin
 end;
 $$;
 comment on function credits.callback_result(public.generation_jobs, text) is 'A job as a provider''s word left it.';
-
-create function credits.may_keep_late(p_job public.generation_jobs)
-returns boolean
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
-  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
-    and not credits.is_users_own_end(p_job.status, p_job.error)
-    and (select late_outputs from public.credit_settings) = 'keep';
-$$;
-comment on function credits.may_keep_late(public.generation_jobs) is
-  'Whether a result that comes after the refund goes to the user.';
 
 create function credits.provider_word_late(p_job public.generation_jobs, p_word text)
 returns public.generation_callback_result
@@ -6378,9 +6445,11 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   perform credits.output_check(job.account_id, job.id, p_output);
-  -- A file that is queued to be deleted may be gone in a moment.
+  -- A file that is queued to be deleted is gone, or may be in a moment.
   if not credits.may_keep_late(job) or exists (
-    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
+    select from credits.output_files(p_output) as f
+    where exists (select from credits.storage_deletions as d where d.path = f.path)
+      or credits.has_storage() and credits.file_differs(f.path, null, null) = 'not_found') then
     return false;
   end if;
   update public.generation_jobs
@@ -6391,9 +6460,9 @@ end;
 $$;
 comment on function public.keep_late_output(uuid, jsonb) is
   'Gives a refunded job the result that came late; its status and refund stay. False where it may not have one: it is '
-  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, or '
-  'credit_settings.late_outputs is drop. Raises PT404 for an unknown job, 22023 for an output that is no object or too '
-  'large.';
+  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, '
+  'credit_settings.late_outputs is drop, or a file is not in Storage or is queued to be deleted. Raises '
+  'PT404 for an unknown job, 22023 for an output that is no object or too large.';
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
@@ -6783,7 +6852,7 @@ comment on function public.charge_by_app_key(uuid, uuid, text, jsonb, text, text
 -- supabase/schemas/07_charging/94_text_hold.sql
 -- Gives: how much a text holds: the most that it may cost, or what is there.
 -- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
--- Needs: charge, text terms, app keys, members, burn down, quote.
+-- Needs: charge, text terms, app keys, members, burn down, metering.
 
 create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
   out refill_is_due boolean)
@@ -14264,7 +14333,7 @@ comment on view public.credit_request_trail is
 -- supabase/schemas/15_operations/15_margins.sql
 -- Gives: what is left of a price once its provider is paid, by price and by what was used.
 -- Keeps: an auditor learns amounts, and nothing of a request.
--- Needs: price book, provider costs, jobs, usage, quote.
+-- Needs: price book, provider costs, jobs, usage, metering.
 
 create view public.generation_margins
 with (security_invoker = true)
@@ -14818,7 +14887,8 @@ create type credits.judged_file as (
 );
 comment on type credits.judged_file is
   'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
-  'job and no upload lists it); unused (an upload that no job names); expired (older than its plan keeps outputs).';
+  'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
+  'announced); expired (older than its plan keeps outputs).';
 
 create function credits.job_file_verdict(
   p_job public.generation_jobs, p_path text, p_is_moving boolean, p_keep_days integer
@@ -14839,7 +14909,7 @@ $$;
 comment on function credits.job_file_verdict(public.generation_jobs, text, boolean, integer) is
   'What is to be done with a file in a job''s folder: see type judged_file.';
 
-create function credits.upload_verdict(p_upload public.generation_uploads, p_keep_days integer)
+create function credits.upload_verdict(p_upload public.generation_uploads, p_size numeric, p_keep_days integer)
 returns text
 language sql
 stable
@@ -14847,13 +14917,16 @@ set search_path = '', pg_temp
 as $$
   select case
     when p_upload.id is null or p_upload.deleted_at is not null then 'orphan'
+    -- Storage takes any size at a signed address, and any type of the bucket. Without a size it is not there yet.
+    when p_size > 0 and credits.file_differs(p_upload.path, p_upload.media_type, p_upload.bytes) <> 'ok' then 'wrong'
     when p_upload.created_at > now() - interval '1 day' or p_upload.used_at > now() - interval '1 hour'
       or credits.upload_is_named(p_upload.account_id, p_upload.path,
         greatest(p_upload.created_at, now() - make_interval(days => p_keep_days + 1))) then 'kept'
     else 'unused' end;
 $$;
-comment on function credits.upload_verdict(public.generation_uploads, integer) is
-  'What is to be done with an upload: see type judged_file. One that a job names is kept as long as outputs are.';
+comment on function credits.upload_verdict(public.generation_uploads, numeric, integer) is
+  'What is to be done with an upload of this size in Storage: see type judged_file. One that a job names is kept as '
+  'long as outputs are.';
 
 create function credits.files_judged(p_after text, p_limit integer)
 returns setof credits.judged_file
@@ -14871,8 +14944,9 @@ begin
   )
   select s.name, s.account_id, s.bytes, s.created_at, case
     when s.account_id is null then 'foreign'
-    -- An upload to Storage comes before its job is settled.
-    when v.verdict = 'orphan' and s.written_at > now() - interval '1 hour' then 'kept'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
     else v.verdict end
   from slice as s
   left join public.credit_accounts as a on a.id = s.account_id
@@ -14880,7 +14954,7 @@ begin
   left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
   left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
   left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
-  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, p.keep_outputs_days)
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, s.bytes, p.keep_outputs_days)
     else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
   order by s.name;
 end;
@@ -14916,7 +14990,7 @@ $$;
 comment on function credits.outputs_expire(text[]) is
   'Deletes the outputs of the jobs that have these files, as delete_output does. Skips a job that is locked.';
 
-create function credits.uploads_expire(p_paths text[])
+create function credits.uploads_expire(p_paths text[], p_reason text)
 returns void
 language sql
 set search_path = '', pg_temp
@@ -14932,10 +15006,11 @@ as $$
     update public.generation_uploads as u set deleted_at = clock_timestamp() from due as d
     where u.account_id = d.account_id and u.id = d.id returning u.account_id, u.path
   )
-  select credits.deletions_add(g.account_id, array_agg(g.path), 'unused') from gone as g group by g.account_id;
+  select credits.deletions_add(g.account_id, array_agg(g.path), p_reason) from gone as g group by g.account_id;
 $$;
-comment on function credits.uploads_expire(text[]) is
-  'Deletes uploads that no job names. One that a request has named in the last hour, or that is locked, is left.';
+comment on function credits.uploads_expire(text[], text) is
+  'Deletes uploads that no job names, or that are not what was announced. One that a request has named in the '
+  'last hour, or that is locked, is left.';
 
 create function credits.files_sweep(p_limit integer)
 returns void
@@ -14962,7 +15037,8 @@ begin
   select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
   on conflict do nothing;
   perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
-  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = 'unused'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = v.verdict), v.verdict)
+  from unnest(array['unused', 'wrong']) as v (verdict);
   if cardinality(slice) < p_limit then
     update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
       measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
@@ -15025,10 +15101,10 @@ end;
 $$;
 comment on function public.claim_storage_deletions(integer) is
   'Hands out up to p_limit paths of the bucket generations to delete, to one worker each; where fewer are queued, it '
-  'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads of a day ago '
-  'that no job names, files older than an hour that no job lists. Delete them through Storage, then call '
-  'finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, then after twice as long '
-  'each time, 12 hours at most. Call it until it returns nothing.';
+  'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads that are not '
+  'what was announced, those of a day ago that no job names, files older than an hour that no job lists. Delete them '
+  'through Storage, then call finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, '
+  'then after twice as long each time, 12 hours at most. Call it until it returns nothing.';
 
 create function public.finish_storage_deletions(p_paths text[])
 returns integer
@@ -15167,9 +15243,10 @@ begin
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- A function takes up to 35 seconds, and 20 more for its last requests.
+  -- A function begins nothing after 35 seconds. It goes on with what it has begun, such as a large file, by itself.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
-    rtrim(url, '/') || '/' || p_name, '{}',
+    -- A prefix of the functions' names ends the URL, with its hyphen.
+    regexp_replace(rtrim(url, '/'), '([^-])$', '\1/') || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
@@ -15177,9 +15254,10 @@ end;
 $$;
 comment on function public.request_function(text) is
   'If an edge function of function_calls_due has something to do, calls it through pg_net, with a request signed as in '
-  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
-  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
-  'pg_net is missing. Raises 22023 for another name. Meant to run every minute.';
+  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1, then '
+  '/<prefix> where the functions'' names have one, such as credits-) and atomic_credits_delivery_secret (whsec_…, '
+  'the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or pg_net is missing. Raises 22023 for '
+  'another name. Meant to run every minute.';
 
 -- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
@@ -16167,7 +16245,8 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -16175,7 +16254,7 @@ credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,js
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
 credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
@@ -16306,7 +16385,7 @@ credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploa
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
 credits.upload_is_named(uuid,text,timestamp with time zone);
-credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expire(text[]);
+credits.upload_verdict(public.generation_uploads,numeric,integer); credits.uploads_expire(text[],text);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
@@ -17833,4 +17912,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63882202b97deeccecd52ac6e1dc35a55daef7d7f5702bc196804061fccf488');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '9a3110d511a287518fc1a892eafa202493c64b5f1dde7b446da67654939c7359');

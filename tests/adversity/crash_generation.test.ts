@@ -27,7 +27,7 @@ test("Postgres killed between charge and settle: the sweep gives the credits bac
   await expect.poll(async () => {
     const jobs = await before`select id from public.generation_jobs`;
     return jobs.length;
-  }).toBe(1);
+  }, { timeout: 10_000 }).toBe(1);
   await killTree(stack.database.pid);
   await stack.database.ended;
   await before.end({ timeout: 1 });

@@ -29,7 +29,7 @@ import {
 
 const PRICE = 500;
 const CREDITS = 10_000;
-const KILLS = rounds(1, 5, 2);
+const KILLS = rounds(1, 5, 1);
 const UPLOAD = "/storage/v1/object/generations/";
 const SETTLE = "/rest/v1/rpc/settle_generation";
 

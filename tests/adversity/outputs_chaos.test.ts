@@ -40,7 +40,7 @@ const PRICE = 500;
 const CREDITS = 100_000;
 /** Jobs at once in a round, half of them at a provider that calls back. */
 const JOBS = 16;
-const ROUNDS = rounds(2, 25, 5);
+const ROUNDS = rounds(2, 25, 2);
 
 let own: OwnStack;
 let provider: ReplicateServer;

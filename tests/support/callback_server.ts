@@ -4,7 +4,9 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "node:http";
+import { pipeline, Readable } from "node:stream";
 import { json } from "node:stream/consumers";
+import { mp4 } from "./films.ts";
 import { listen } from "./loopback.ts";
 import { PIXEL } from "./openai_server.ts";
 
@@ -67,7 +69,10 @@ export type Canceling = "at once" | "later" | "too late" | "broken" | "reset";
 export interface ProviderServer {
   /** What its base URL must be. */
   readonly baseUrl: string;
-  /** The address of a file: `pixel`, `film`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
+  /**
+   * The address of a file: `pixel`, `film`, `longFilm` (of 50 MB), `missing`, `broken`, `busy`, `large`, `text`, `reset`,
+   * or `redirect?<url>`.
+   */
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
@@ -253,6 +258,8 @@ const FILM = Buffer.from(
 );
 
 const LARGE_BYTES = 51 * 1_048_576;
+/** Bytes of `longFilm`. */
+export const FILM_BYTES = 50_000_000;
 
 function sendPicture(url: URL, response: ServerResponse): void {
   const pixel = Buffer.from(PIXEL, "base64");
@@ -260,15 +267,35 @@ function sendPicture(url: URL, response: ServerResponse): void {
     response.writeHead(200, { "content-type": "image/png" }).end(bytes);
   const kinds: Record<string, () => unknown> = {
     pixel: () => sendBytes(pixel),
-    film: () => sendBytes(FILM),
+    // With a query: one that says that it lasts so many milliseconds.
+    film: () => sendBytes(url.search ? mp4(Number(url.search.slice(1))) : FILM),
     missing: () => send(response, 404, {}),
     broken: () => send(response, 500, {}),
     busy: () => send(response, 429, {}),
     text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
     large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
+    longFilm: () => sendFilm(response),
     reset: () => response.socket?.resetAndDestroy(),
     redirect: () =>
       response.writeHead(302, { location: url.search.slice(1) }).end(),
   };
   kinds[url.pathname.split("/").at(-1)!]!();
+}
+
+/** Streams a video as fast as it is read. */
+function sendFilm(response: ServerResponse): void {
+  response.writeHead(200, {
+    "content-type": "video/mp4",
+    "content-length": FILM_BYTES,
+  });
+  const chunks = function* () {
+    yield FILM;
+    const piece = Buffer.alloc(100_000, 7);
+    for (let left = FILM_BYTES - FILM.length; left > 0;) {
+      const next = piece.subarray(0, left);
+      left -= next.length;
+      yield next;
+    }
+  };
+  pipeline(Readable.from(chunks()), response, () => {});
 }

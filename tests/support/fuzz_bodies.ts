@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Arsenal, CALLBACK, type Route } from "./fuzz_shots.ts";
+import { type Arsenal, EVENT, type Route } from "./fuzz_shots.ts";
 import { moment, mostly, oddText, oddValue } from "./fuzz_values.ts";
 
 /** What the checkouts ask for; the test puts it on sale. */
@@ -16,7 +16,11 @@ export function goodBody(
     return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
       .map((body) => JSON.stringify(body));
   }
-  if (aim === CALLBACK) return callbackBody;
+  if (aim.startsWith("POST tasks/")) return fc.constant("{}");
+  if (aim === "POST provider-webhook/replicate") return callbackBody;
+  if (aim === "POST provider-webhook/fal") return falBody;
+  if (aim === "POST uploads") return uploadBody(arsenal);
+  if (aim === EVENT) return eventBody;
   if (aim === "POST billing-portal") return fc.constant("{}");
   if (aim === "POST checkout") return checkoutBody;
   if (aim === "POST keys") return keyBody;
@@ -77,6 +81,45 @@ const callbackBody = fc.record({
   ),
   output: oddValue,
   error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+/** The same in fal's words. */
+const falBody = fc.record({
+  request_id: mostly(9, fc.constant("prediction")),
+  status: mostly(9, fc.constantFrom("OK", "ERROR")),
+  payload: oddValue,
+  error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+function uploadBody(
+  { foreignAccount }: Pick<Arsenal, "foreignAccount">,
+): fc.Arbitrary<string> {
+  return fc.record({
+    isForeign: mostly(5, fc.constant(false), fc.constant(true)),
+    media_type: field("image/png", "image/jpeg", "image/webp"),
+    bytes: field(1, 5_000, 16 * 1024 * 1024),
+    surplus: mostly(29, fc.constant(undefined)),
+  }).map(({ isForeign, ...body }) =>
+    JSON.stringify({
+      ...body,
+      account_id: isForeign ? foreignAccount() : undefined,
+    })
+  );
+}
+
+/** Events as Stripe sends them, about what it does not have; some of another mode. */
+const eventBody = fc.record({
+  id: fc.uuid().map((id) => `evt_${id}`),
+  type: fc.constantFrom("checkout.session.completed", "charge.refunded", "x.y"),
+  created: fc.constantFrom(1_700_000_000, 1_800_000_000),
+  livemode: mostly(9, fc.constant(false), fc.boolean()),
+  data: mostly(
+    9,
+    fc.constantFrom(
+      { object: { id: "cs_test_none", object: "checkout.session" } },
+      { object: { id: "ch_none", object: "charge" } },
+    ),
+  ),
 }).map((body) => JSON.stringify(body));
 
 const checkoutBody = fc.record({

@@ -30,13 +30,20 @@ export interface Arsenal {
   readonly foreignJob: () => string;
   /** A job of the user's: another open one each time, as long as there are any. */
   readonly ownJob: () => string;
+  /** A job of the user's that has made a picture. */
+  readonly madeJob: () => string;
+  readonly ownCheckout: () => string;
+  readonly foreignCheckout: () => string;
   readonly foreignKey: () => string;
   /** An app key of the user's, by its id: another each time, as long as there are any. */
   readonly ownKey: () => string;
   /** What makes a body a provider's callback about a job. */
   readonly callback: (
+    route: CallbackRoute,
     body: string,
   ) => { readonly query: string; readonly headers: Record<string, string> };
+  /** What makes a body an event of the provider of payments. */
+  readonly event: (body: string) => Record<string, string>;
 }
 
 /** Every route, as it is meant to be called. */
@@ -50,14 +57,23 @@ export const ROUTES = [
   "GET jobs/:id",
   "DELETE jobs/:id",
   "POST jobs/:id/cancel",
+  "DELETE jobs/:id/output",
+  "DELETE jobs/:id/content",
+  "POST uploads",
   "GET products",
   "POST checkout",
+  "GET checkout/:id",
   "GET payments",
   "POST billing-portal",
+  "POST payment-events/stripe",
   "GET metrics",
   "POST reconcile",
   "POST deliver-events",
+  "POST tasks/ask-providers",
+  "POST tasks/delete-objects",
+  "POST tasks/move-outputs",
   "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
   "POST openai/v1/chat/completions",
   "POST openai/v1/embeddings",
   "POST openai/v1/images/generations",
@@ -73,9 +89,18 @@ export type Route = typeof ROUTES[number];
 /** What takes the secret key in place of a user's token. */
 const OPERATORS: readonly Route[] = [
   ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
+  ...ROUTES.filter((route) => route.startsWith("POST tasks/")),
 ];
 /** What takes a provider's signature in place of any key. */
-export const CALLBACK: Route = "POST provider-webhook/replicate";
+const CALLBACKS = [
+  "POST provider-webhook/replicate",
+  "POST provider-webhook/fal",
+] as const;
+
+/** What takes the signature of the provider of payments. */
+export const EVENT: Route = "POST payment-events/stripe";
+
+export type CallbackRoute = typeof CALLBACKS[number];
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
 /** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
@@ -102,18 +127,21 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     credential: fc.oneof(
       { weight: 9, arbitrary: fc.constant(0) },
       { weight: 1, arbitrary: fc.constant(1) },
-      { weight: 2, arbitrary: fc.nat(arsenal.credentials.length - 1) },
+      { weight: 5, arbitrary: fc.nat(arsenal.credentials.length - 1) },
     ),
     extra: mostly(3, fc.constant({}), extraHeaders),
     key: mostly(2, fc.constant({}), usedKeys),
-    asOperator: mostly(3, fc.constant(true), fc.constant(false)),
+    asOperator: mostly(2, fc.constant(true), fc.constant(false)),
   }).chain(({ target, body, credential, extra, key, asOperator }) => {
     const { method, path, route } = target;
     const isOperators = OPERATORS.some((each) => each === target.aim);
     const text = body === "good" ? goodBody(target.aim, arsenal) : oddBody;
     return text.map((body) => {
-      const isSigned = target.aim === CALLBACK && asOperator;
-      const callback = isSigned ? arsenal.callback(body) : undefined;
+      const called = CALLBACKS.find((each) => each === target.aim);
+      const callback = called && asOperator
+        ? arsenal.callback(called, body)
+        : undefined;
+      const isEvent = target.aim === EVENT && asOperator;
       return {
         route,
         method,
@@ -124,6 +152,7 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
             : arsenal.credentials[credential]!()),
           "content-type": "application/json",
           ...callback?.headers,
+          ...isEvent ? arsenal.event(body) : {},
           ...key as Record<string, string>,
           ...extra as Record<string, string>,
         },
@@ -178,15 +207,23 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
 }
 
 function id(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
-  const [own, foreign] = aim.includes("keys/")
-    ? [arsenal.ownKey, arsenal.foreignKey]
-    : [arsenal.ownJob, arsenal.foreignJob];
+  const [own, foreign] = idsOf(aim, arsenal);
   return fc.oneof(
     { weight: 4, arbitrary: fc.constant<Late>(own) },
     { weight: 1, arbitrary: fc.constant<Late>(foreign) },
     { weight: 1, arbitrary: fc.uuid().map((uuid) => () => uuid) },
     { weight: 1, arbitrary: oddText.map((text) => () => inUrl(text)) },
   );
+}
+
+/** An id of the user's and of another's, as the route takes them. */
+function idsOf(aim: Route, arsenal: Arsenal): [own: Late, foreign: Late] {
+  if (aim.includes("keys/")) return [arsenal.ownKey, arsenal.foreignKey];
+  if (aim.includes("checkout/")) {
+    return [arsenal.ownCheckout, arsenal.foreignCheckout];
+  }
+  const isDelete = /(output|content)$/.test(aim);
+  return [isDelete ? arsenal.madeJob : arsenal.ownJob, arsenal.foreignJob];
 }
 
 /** Positions as pages give them out, and others in the same dress. */

@@ -6,6 +6,8 @@ export interface OwnFunctions {
   readonly url: (path: string) => string;
   /** What the functions have logged. */
   readonly logged: string[];
+  /** Process id, to measure it. */
+  readonly pid: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -16,10 +18,10 @@ export async function startOwnFunctions(
   const port = await freePort();
   const base = `http://127.0.0.1:${port}/functions/v1`;
   const logged: string[] = [];
-  const { stop } = await startSharedFunctions({
+  const { stop, pid } = await startSharedFunctions({
     port,
     log: (line) => logged.push(line),
     env: environment(base),
   });
-  return { url: (path) => `${base}/${path}`, logged, stop };
+  return { url: (path) => `${base}/${path}`, logged, pid, stop };
 }

@@ -7,6 +7,24 @@ import { ProviderError } from "./provider.ts";
 const DOWNLOAD_MS = 60_000;
 
 /**
+ * Says of an address whether files may be fetched from it: the provider's host for files and those below it, or the
+ * server that stands in for the provider.
+ *
+ * @param ownServer the address of that server, where there is one
+ */
+export function filesAt(
+  host: string,
+  ownServer: string | undefined,
+): CallbackProvider["keepsFilesAt"] {
+  const own = ownServer && URL.parse(ownServer)?.origin;
+  return ({ protocol, hostname, port, username, password, origin }) => {
+    if (username !== "" || password !== "") return false;
+    const isHost = hostname === host || hostname.endsWith(`.${host}`);
+    return origin === own || protocol === "https:" && isHost && port === "";
+  };
+}
+
+/**
  * Opens as many files as were asked for, one after the other, from nowhere but the provider's own
  * places. Each streams while it is read.
  *

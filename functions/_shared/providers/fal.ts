@@ -8,6 +8,7 @@ import type {
 } from "./callback_provider.ts";
 import { filesOf, outcomeOfFailure, outcomeOfResult } from "./fal_result.ts";
 import { falVerifier } from "./fal_signature.ts";
+import { filesAt } from "./download.ts";
 import type { MediaRequest } from "./media.ts";
 import {
   accepted,
@@ -155,10 +156,7 @@ export function falProvider(environment: Environment): CallbackProvider {
         ? "canceled"
         : "requested";
     },
-    keepsFilesAt: (url) =>
-      url.username === "" &&
-      (isFals(url) ||
-        Boolean(ownServer) && url.origin === new URL(base!).origin),
+    keepsFilesAt: filesAt(FILES_HOST, ownServer),
   };
 }
 
@@ -226,10 +224,4 @@ function toInput(request: MediaRequest): Record<string, unknown> {
     case "speech":
       throw new ProviderError("provider_error");
   }
-}
-
-function isFals({ protocol, hostname, port }: URL): boolean {
-  const isHost = hostname === FILES_HOST ||
-    hostname.endsWith(`.${FILES_HOST}`);
-  return protocol === "https:" && isHost && port === "";
 }

@@ -2,6 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { z } from "zod";
 import { type Environment, webhooksOf } from "../settings.ts";
 import type { Callback, CallbackProvider } from "./callback_provider.ts";
+import { filesAt } from "./download.ts";
 import type { MediaRequest } from "./media.ts";
 import {
   accepted,
@@ -108,10 +109,7 @@ export function replicateProvider(environment: Environment): CallbackProvider {
       if (said === "unknown" || said.outcome === "running") return "requested";
       return said.outcome === "canceled" ? "canceled" : "ended";
     },
-    keepsFilesAt: (url) =>
-      url.username === "" &&
-      (isReplicates(url) ||
-        Boolean(ownServer) && url.origin === new URL(ownServer!).origin),
+    keepsFilesAt: filesAt(FILES_HOST, ownServer),
   };
 }
 
@@ -159,12 +157,6 @@ function toInput(request: MediaRequest): Record<string, unknown> {
     case "speech":
       throw new ProviderError("provider_error");
   }
-}
-
-function isReplicates({ protocol, hostname, port }: URL): boolean {
-  const isHost = hostname === FILES_HOST ||
-    hostname.endsWith(`.${FILES_HOST}`);
-  return protocol === "https:" && isHost && port === "";
 }
 
 function outcomeOf(

@@ -6,6 +6,7 @@ import { denials } from "./denials.ts";
 import { grants } from "./grants.ts";
 import { history } from "./history.ts";
 import { http } from "./http.ts";
+import { outputs } from "./outputs.ts";
 import { repeats } from "./repeats.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
@@ -23,5 +24,6 @@ export const FAMILIES: readonly Family[] = [
   storage,
   http,
   text,
+  outputs,
   breakdown,
 ];

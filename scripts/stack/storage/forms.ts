@@ -1,12 +1,16 @@
 import { jwtVerify } from "jose";
 import { withRange } from "./range.ts";
 import { listLevel, sign, signMany } from "./answers.ts";
+import { inTurns } from "./turns.ts";
 
 type Answerer = (request: Request) => Promise<Response>;
 
 /** An object's signed address, to read from or to write to: a POST makes it. */
 const SIGNED = /^\/storage\/v1\/object\/(upload\/)?sign\/[^/]+\/./;
 const SIGNING_MANY = /^\/storage\/v1\/object\/sign\/[^/]+$/;
+/** What an upload writes: its bucket and path. */
+const UPLOAD = /^\/storage\/v1\/object\/(?:upload\/sign\/)?([^/]+\/.+)$/;
+const WRITING = /^(POST|PUT)$/;
 const LISTING = /^\/storage\/v1\/object\/list\//;
 
 /**
@@ -17,12 +21,14 @@ const LISTING = /^\/storage\/v1\/object\/list\//;
  * - it knows no upload as multipart/form-data under the name that supabase-js gives it, and none to a signed URL;
  * - it answers a token that is out of date with 500;
  * - it lists all objects below a folder, not those in it;
+ * - it answers an upload with 500 where another to the same path is on its way;
  * - it answers HEAD and Range with the whole object.
  *
  * Each of these can go when a later version has it right: tests/storage.test.ts says then whether it does.
  */
 export function inHostedForm(answer: Answerer, jwtSecret: string): Answerer {
   const secret = new TextEncoder().encode(jwtSecret);
+  const inTurn = inTurns();
   return async (request) => {
     const { pathname, searchParams } = new URL(request.url);
     if (request.method === "OPTIONS") return await answer(request);
@@ -40,7 +46,11 @@ export function inHostedForm(answer: Answerer, jwtSecret: string): Answerer {
         if (SIGNING_MANY.test(pathname)) return await signMany(request, answer);
         if (LISTING.test(pathname)) return await listLevel(request, answer);
     }
-    return await answer(await asRawUpload(request));
+    const send = async () => await answer(await asRawUpload(request));
+    const [, object] = UPLOAD.exec(pathname) ?? [];
+    return object && WRITING.test(request.method)
+      ? await inTurn(object, send)
+      : await send();
   };
 }
 

@@ -12,11 +12,10 @@ create table public.credit_request_events (
   model text,
   job_id uuid,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  -- Also finds an account's requests, the newest first: support, and erasure.
+  primary key (account_id, created_at, id)
 )
 partition by range (created_at);
--- An account's requests, the newest first: support, and erasure.
-create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
 create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
   where job_id is not null;

@@ -1,6 +1,6 @@
 -- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
--- Keeps: a user reads files of their own accounts alone, and nobody but the service writes. Without Storage nothing
---   fails.
+-- Keeps: a user reads files of their own accounts alone, nobody but the service writes, and no file is a page that a
+--   browser would run. Without Storage nothing fails.
 -- Needs: accounts; when called: deployed, repair.
 
 create function credits.has_storage()
@@ -27,6 +27,18 @@ $$;
 comment on function credits.output_policy() is
   'The one policy for the bucket generations: users read what is in the folders of their own accounts.';
 
+create function credits.file_types()
+returns text[]
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Nothing that a browser would run: who has an address for an upload chooses the type that the file is served as.
+  select '{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,audio/ogg,audio/flac,'
+    'audio/aac}'::text[];
+$$;
+comment on function credits.file_types() is 'The types that a file in the bucket generations may have.';
+
 create function credits.storage_statements()
 returns setof text
 language plpgsql
@@ -34,19 +46,22 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  is_public boolean;
+  -- The most that generation_models.max_output_bytes may be. Storage's own limit, where it is lower, holds as well.
+  most_bytes constant bigint := 1073741824;
+  bucket record;
 begin
   if not credits.has_storage() then
     return;
   end if;
-  select b.public into is_public from storage.buckets as b where b.id = 'generations';
+  select b.public is false and b.file_size_limit <= most_bytes
+    and b.allowed_mime_types <@ credits.file_types() as is_ours
+  into bucket from storage.buckets as b where b.id = 'generations';
   if not found then
-    -- Only what is an output or an upload: a browser would run a page that a user keeps here.
-    return next 'insert into storage.buckets (id, name, public, allowed_mime_types) values (''generations'', '
-      '''generations'', false, ''{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,'
-      'audio/ogg,audio/flac,audio/aac}'')';
-  elsif is_public is not false then
-    return next 'update storage.buckets set public = false where id = ''generations''';
+    return next format('insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values '
+      '(''generations'', ''generations'', false, %s, %L)', most_bytes, credits.file_types());
+  elsif bucket.is_ours is not true then
+    return next format('update storage.buckets set public = false, file_size_limit = least(file_size_limit, %s), '
+      'allowed_mime_types = %L where id = ''generations''', most_bytes, credits.file_types());
   end if;
   if not exists (
     select from credits.deployed_parts() as p

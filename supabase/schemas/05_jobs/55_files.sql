@@ -19,7 +19,8 @@ comment on table credits.storage_deletions is
   'Files of the bucket generations that are to be deleted. A row stays until the file is gone.';
 comment on column credits.storage_deletions.reason is
   'deleted: its user did. erased: its job or account was. expired: credit_plans.keep_outputs_days. unused: an upload '
-  'that no job used within a day. wrong: an upload of another type or size. orphan: no job and no upload lists it.';
+  'that no job used within a day. wrong: an upload that is not what was announced. orphan: no job and no upload lists '
+  'it.';
 comment on column credits.storage_deletions.next_attempt_at is 'When it is handed out next.';
 alter table credits.storage_deletions enable row level security;
 

@@ -46,6 +46,10 @@ comment on type public.generation_upload is
   '[{"field", "message"}]; 403 account_closed, not_a_member or not_allowed_to_spend; 402 member_cap_reached; 429 '
   'too_many_uploads.';
 
+-- The jobs that name an upload, without a look at the account's other jobs: the sweep asks for each upload.
+create index generation_jobs_by_image on public.generation_jobs (account_id, (input ->> 'image'))
+  where input ->> 'image' is not null;
+
 create function credits.upload_is_named(p_account_id uuid, p_path text, p_since timestamptz)
 returns boolean
 language sql
@@ -54,10 +58,12 @@ set search_path = '', pg_temp
 as $$
   select exists (
     select from public.generation_jobs
-    where account_id = p_account_id and created_at >= p_since and input ->> 'image' = p_path);
+    where account_id = p_account_id and created_at >= p_since and input ->> 'image' = p_path
+      -- A prompt that is refused costs nothing: it must not make a place to keep files.
+      and (status in ('pending', 'running', 'succeeded') or output is not null));
 $$;
 comment on function credits.upload_is_named(uuid, text, timestamptz) is
-  'Whether a job since then names an upload as its input.';
+  'Whether a job since then names an upload as its input: one that is open or has a result.';
 
 create function credits.unused_uploads(p_account_id uuid)
 returns bigint
@@ -70,7 +76,8 @@ as $$
   where u.account_id = p_account_id and u.created_at > now() - interval '1 day'
     and not credits.upload_is_named(u.account_id, u.path, u.created_at);
 $$;
-comment on function credits.unused_uploads(uuid) is 'How many of an account''s uploads of the last day no job names.';
+comment on function credits.unused_uploads(uuid) is
+  'How many of an account''s uploads of the last day no job names that is open or has a result.';
 
 create function credits.upload_errors(p_media_type text, p_bytes bigint)
 returns jsonb
@@ -112,6 +119,12 @@ begin
   perform credits.caller_check('create_upload');
   if credits.upload_errors(p_media_type, p_bytes) is not null then
     return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
+  end if;
+  -- A stranger opens no account by its lock, and holds up nobody's.
+  if p_member_id <> p_account_id
+    and not exists (select from public.credit_accounts where id = p_account_id and user_id = p_member_id)
+    and credits.member_denial(p_account_id, p_member_id, null, false) = 'not_a_member' then
+    return credits.upload_denied('not_a_member', null);
   end if;
   -- The lock makes uploads at the same time count each other.
   account := credits.account_lock(p_account_id);

@@ -1,6 +1,6 @@
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, app keys, events; when called: due.
+-- Needs: metering, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb

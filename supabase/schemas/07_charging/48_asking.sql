@@ -89,7 +89,8 @@ as $$
   select exists (
     select from public.generation_provider_jobs as p
     join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
-    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running')
+      and j.provider_job_id is not null);
 $$;
 comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
 

@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: files, refund, actual cost, asking.
+-- Needs: settings, files, refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -17,6 +17,49 @@ $$;
 comment on function credits.is_users_own_end(public.generation_job_status, jsonb) is
   'Whether a job ended without a result by its user''s doing: canceled, or refused for its content. Then expired '
   'credits get no grace period.';
+
+create function credits.may_keep_late(p_job public.generation_jobs)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
+  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
+    and not credits.is_users_own_end(p_job.status, p_job.error)
+    and (select late_outputs from public.credit_settings) = 'keep';
+$$;
+comment on function credits.may_keep_late(public.generation_jobs) is
+  'Whether a result that comes after the refund goes to the user.';
+
+create function credits.ended_files_delete(p_account_id uuid, p_job_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  ended public.generation_jobs;
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  for ended in
+    select j.* from public.generation_jobs as j
+    where j.account_id = p_account_id and j.id = any (p_job_ids)
+      and exists (select from credits.files_below(j.account_id || '/' || j.id))
+  loop
+    if not credits.may_keep_late(ended) then
+      perform credits.deletions_add(p_account_id, array(
+        select f.path from credits.files_below(ended.account_id || '/' || ended.id) as f (path)
+        where not credits.file_is_kept(p_account_id, f.path)), 'orphan');
+    end if;
+  end loop;
+end;
+$$;
+comment on function credits.ended_files_delete(uuid, uuid[]) is
+  'Queues what is in the folders of jobs that have ended, and that they do not list, to be deleted: files that were '
+  'kept before a refund, or after it, or after they were deleted. Their user can read them there. Not where a late '
+  'result goes to the user.';
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -56,6 +99,7 @@ begin
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  perform credits.ended_files_delete(job.account_id, array[p_job_id]);
   select balance into strict result.balance from public.credit_accounts where id = job.account_id;
   return result;
 end;
@@ -113,6 +157,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.ended_files_delete(p_job.account_id, array[p_job.id]);
   if p_job.status = 'succeeded' then
     return credits.job_result(p_job, 'unchanged');
   end if;
@@ -123,8 +168,8 @@ begin
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
-  'credit moves.';
+  'What a settlement does to a job that has ended: it queues files that the job does not list to be deleted, and '
+  'notes that a result came after the refund. No credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -150,13 +195,13 @@ begin
   end if;
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
-    -- Nor does
-    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
+    -- Nor does this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes
+    -- after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
     returning id, account_id, 'settled', status, cost, refunded
-  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+    into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
       perform credits.output_check(result.account_id, p_job_id, p_output);
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of

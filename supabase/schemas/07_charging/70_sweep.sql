@@ -111,6 +111,8 @@ begin
   update public.generation_jobs as j
   set status = 'expired', refunded = j.cost, error = credits.deadline_exceeded(), ended_at = clock_timestamp()
   from unnest(movements) as m where j.id = m.job_id and j.account_id = m.account_id;
+  perform credits.ended_files_delete(m.account_id, array_agg(m.job_id)) from unnest(movements) as m
+  group by m.account_id;
   return array(select m.job_id from unnest(movements) as m);
 end;
 $$;

@@ -1,6 +1,6 @@
 -- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
 -- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
--- Needs: files, generation, provider jobs, asking, settings.
+-- Needs: files, uploads, generation, provider jobs, asking.
 
 create type public.generation_callback_result as (
   job_id uuid,
@@ -37,20 +37,6 @@ begin
 end;
 $$;
 comment on function credits.callback_result(public.generation_jobs, text) is 'A job as a provider''s word left it.';
-
-create function credits.may_keep_late(p_job public.generation_jobs)
-returns boolean
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
-  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
-    and not credits.is_users_own_end(p_job.status, p_job.error)
-    and (select late_outputs from public.credit_settings) = 'keep';
-$$;
-comment on function credits.may_keep_late(public.generation_jobs) is
-  'Whether a result that comes after the refund goes to the user.';
 
 create function credits.provider_word_late(p_job public.generation_jobs, p_word text)
 returns public.generation_callback_result
@@ -196,9 +182,11 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   perform credits.output_check(job.account_id, job.id, p_output);
-  -- A file that is queued to be deleted may be gone in a moment.
+  -- A file that is queued to be deleted is gone, or may be in a moment.
   if not credits.may_keep_late(job) or exists (
-    select from credits.output_files(p_output) as f join credits.storage_deletions as d on d.path = f.path) then
+    select from credits.output_files(p_output) as f
+    where exists (select from credits.storage_deletions as d where d.path = f.path)
+      or credits.has_storage() and credits.file_differs(f.path, null, null) = 'not_found') then
     return false;
   end if;
   update public.generation_jobs
@@ -209,6 +197,6 @@ end;
 $$;
 comment on function public.keep_late_output(uuid, jsonb) is
   'Gives a refunded job the result that came late; its status and refund stay. False where it may not have one: it is '
-  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, or '
-  'credit_settings.late_outputs is drop. Raises PT404 for an unknown job, 22023 for an output that is no object or too '
-  'large.';
+  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, '
+  'credit_settings.late_outputs is drop, or a file is not in Storage or is queued to be deleted. Raises '
+  'PT404 for an unknown job, 22023 for an output that is no object or too large.';

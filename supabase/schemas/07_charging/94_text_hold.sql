@@ -1,6 +1,6 @@
 -- Gives: how much a text holds: the most that it may cost, or what is there.
 -- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
--- Needs: charge, text terms, app keys, members, burn down, quote.
+-- Needs: charge, text terms, app keys, members, burn down, metering.
 
 create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
   out refill_is_due boolean)

@@ -1,6 +1,6 @@
 -- Gives: what is left of a price once its provider is paid, by price and by what was used.
 -- Keeps: an auditor learns amounts, and nothing of a request.
--- Needs: price book, provider costs, jobs, usage, quote.
+-- Needs: price book, provider costs, jobs, usage, metering.
 
 create view public.generation_margins
 with (security_invoker = true)

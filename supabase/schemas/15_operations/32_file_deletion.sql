@@ -47,7 +47,8 @@ create type credits.judged_file as (
 );
 comment on type credits.judged_file is
   'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
-  'job and no upload lists it); unused (an upload that no job names); expired (older than its plan keeps outputs).';
+  'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
+  'announced); expired (older than its plan keeps outputs).';
 
 create function credits.job_file_verdict(
   p_job public.generation_jobs, p_path text, p_is_moving boolean, p_keep_days integer
@@ -68,7 +69,7 @@ $$;
 comment on function credits.job_file_verdict(public.generation_jobs, text, boolean, integer) is
   'What is to be done with a file in a job''s folder: see type judged_file.';
 
-create function credits.upload_verdict(p_upload public.generation_uploads, p_keep_days integer)
+create function credits.upload_verdict(p_upload public.generation_uploads, p_size numeric, p_keep_days integer)
 returns text
 language sql
 stable
@@ -76,13 +77,16 @@ set search_path = '', pg_temp
 as $$
   select case
     when p_upload.id is null or p_upload.deleted_at is not null then 'orphan'
+    -- Storage takes any size at a signed address, and any type of the bucket. Without a size it is not there yet.
+    when p_size > 0 and credits.file_differs(p_upload.path, p_upload.media_type, p_upload.bytes) <> 'ok' then 'wrong'
     when p_upload.created_at > now() - interval '1 day' or p_upload.used_at > now() - interval '1 hour'
       or credits.upload_is_named(p_upload.account_id, p_upload.path,
         greatest(p_upload.created_at, now() - make_interval(days => p_keep_days + 1))) then 'kept'
     else 'unused' end;
 $$;
-comment on function credits.upload_verdict(public.generation_uploads, integer) is
-  'What is to be done with an upload: see type judged_file. One that a job names is kept as long as outputs are.';
+comment on function credits.upload_verdict(public.generation_uploads, numeric, integer) is
+  'What is to be done with an upload of this size in Storage: see type judged_file. One that a job names is kept as '
+  'long as outputs are.';
 
 create function credits.files_judged(p_after text, p_limit integer)
 returns setof credits.judged_file
@@ -100,8 +104,9 @@ begin
   )
   select s.name, s.account_id, s.bytes, s.created_at, case
     when s.account_id is null then 'foreign'
-    -- An upload to Storage comes before its job is settled.
-    when v.verdict = 'orphan' and s.written_at > now() - interval '1 hour' then 'kept'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
     else v.verdict end
   from slice as s
   left join public.credit_accounts as a on a.id = s.account_id
@@ -109,7 +114,7 @@ begin
   left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
   left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
   left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
-  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, p.keep_outputs_days)
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, s.bytes, p.keep_outputs_days)
     else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
   order by s.name;
 end;
@@ -145,7 +150,7 @@ $$;
 comment on function credits.outputs_expire(text[]) is
   'Deletes the outputs of the jobs that have these files, as delete_output does. Skips a job that is locked.';
 
-create function credits.uploads_expire(p_paths text[])
+create function credits.uploads_expire(p_paths text[], p_reason text)
 returns void
 language sql
 set search_path = '', pg_temp
@@ -161,10 +166,11 @@ as $$
     update public.generation_uploads as u set deleted_at = clock_timestamp() from due as d
     where u.account_id = d.account_id and u.id = d.id returning u.account_id, u.path
   )
-  select credits.deletions_add(g.account_id, array_agg(g.path), 'unused') from gone as g group by g.account_id;
+  select credits.deletions_add(g.account_id, array_agg(g.path), p_reason) from gone as g group by g.account_id;
 $$;
-comment on function credits.uploads_expire(text[]) is
-  'Deletes uploads that no job names. One that a request has named in the last hour, or that is locked, is left.';
+comment on function credits.uploads_expire(text[], text) is
+  'Deletes uploads that no job names, or that are not what was announced. One that a request has named in the '
+  'last hour, or that is locked, is left.';
 
 create function credits.files_sweep(p_limit integer)
 returns void
@@ -191,7 +197,8 @@ begin
   select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
   on conflict do nothing;
   perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
-  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = 'unused'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = v.verdict), v.verdict)
+  from unnest(array['unused', 'wrong']) as v (verdict);
   if cardinality(slice) < p_limit then
     update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
       measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
@@ -254,10 +261,10 @@ end;
 $$;
 comment on function public.claim_storage_deletions(integer) is
   'Hands out up to p_limit paths of the bucket generations to delete, to one worker each; where fewer are queued, it '
-  'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads of a day ago '
-  'that no job names, files older than an hour that no job lists. Delete them through Storage, then call '
-  'finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, then after twice as long '
-  'each time, 12 hours at most. Call it until it returns nothing.';
+  'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads that are not '
+  'what was announced, those of a day ago that no job names, files older than an hour that no job lists. Delete them '
+  'through Storage, then call finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, '
+  'then after twice as long each time, 12 hours at most. Call it until it returns nothing.';
 
 create function public.finish_storage_deletions(p_paths text[])
 returns integer

@@ -77,9 +77,10 @@ begin
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- A function takes up to 35 seconds, and 20 more for its last requests.
+  -- A function begins nothing after 35 seconds. It goes on with what it has begun, such as a large file, by itself.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
-    rtrim(url, '/') || '/' || p_name, '{}',
+    -- A prefix of the functions' names ends the URL, with its hyphen.
+    regexp_replace(rtrim(url, '/'), '([^-])$', '\1/') || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
@@ -87,6 +88,7 @@ end;
 $$;
 comment on function public.request_function(text) is
   'If an edge function of function_calls_due has something to do, calls it through pg_net, with a request signed as in '
-  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
-  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
-  'pg_net is missing. Raises 22023 for another name. Meant to run every minute.';
+  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1, then '
+  '/<prefix> where the functions'' names have one, such as credits-) and atomic_credits_delivery_secret (whsec_…, '
+  'the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or pg_net is missing. Raises 22023 for '
+  'another name. Meant to run every minute.';

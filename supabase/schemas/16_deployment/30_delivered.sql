@@ -63,7 +63,8 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -71,7 +72,7 @@ credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,js
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
 credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
@@ -202,7 +203,7 @@ credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploa
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
 credits.upload_is_named(uuid,text,timestamp with time zone);
-credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expire(text[]);
+credits.upload_verdict(public.generation_uploads,numeric,integer); credits.uploads_expire(text[],text);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);

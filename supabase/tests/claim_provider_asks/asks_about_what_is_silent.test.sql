@@ -1,5 +1,5 @@
 begin;
-select plan(16);
+select plan(17);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
 select from set_model_price('painter', '{"image": 500}', '2026-01-01',
@@ -51,6 +51,12 @@ select is((select to_jsonb(a) - 'input' from claim_provider_asks() as a), jsonb_
   'max_output_bytes', 52428800),
   'with what its provider needs');
 select is(pg_temp.claimed(), null, 'once');
+update generation_jobs set provider_job_id = null where id = pg_temp.id('one');
+select pg_temp.silent('one');
+select is(row(credits.provider_asks_due(), pg_temp.claimed()), row(false, null::text[]),
+  'nor a job whose id at its provider was erased, and the schedule is not called for it');
+update generation_jobs set provider_job_id = 'one' where id = pg_temp.id('one');
+update generation_provider_jobs set next_ask_at = now() + interval '1 minute' where job_id = pg_temp.id('one');
 
 create temp table waits as select null::integer as ask, null::integer as seconds where false;
 do $$

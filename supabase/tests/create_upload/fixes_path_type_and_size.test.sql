@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(23);
 
 create function pg_temp.person(p_letter text) returns uuid language sql
   as $$ select format('00000000-0000-4000-8000-0000000000%s1', p_letter)::uuid $$;
@@ -50,6 +50,8 @@ select is((select member_id from generation_uploads where account_id = pg_temp.p
 update credit_accounts set closed_at = now() where id = pg_temp.person('f');
 select is((select row(status, code) from pg_temp.ask('image/png', 9, 'f', 'b')), row(403, 'account_closed'::text),
   'a closed account takes nothing');
+select is((select code from pg_temp.ask('image/png', 9, 'f', 'd')), 'not_a_member',
+  'and a stranger does not learn that it is closed');
 
 -- As Storage does it, and as a user of another account sees it.
 select set_config('request.jwt.claims', jsonb_build_object('sub', pg_temp.person('a'), 'role', 'authenticated')::text,
@@ -66,6 +68,11 @@ select is_empty('select * from generation_uploads', 'nobody else''s');
 reset role;
 select is((select status from create_upload('00000000-0000-4000-8000-0000000000d1', null, 'image/png', 1)), 201,
   'who has no account yet gets one');
+
+select is((select row(status, code) from create_upload('00000000-0000-4000-8000-0000000000d2', pg_temp.person('a'),
+  'image/png', 9)), row(403, 'not_a_member'::text), 'an id that has no account is another''s');
+select is_empty($$select from credit_accounts where id = '00000000-0000-4000-8000-0000000000d2'$$,
+  'and a stranger opens none for it');
 
 select * from finish();
 rollback;

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(24);
 
 create function pg_temp.account() returns uuid language sql as $$select '00000000-0000-4000-8000-0000000000a1'::uuid$$;
 select from grant_credits(pg_temp.account(), 5000);
@@ -76,7 +76,16 @@ select delete_output(id) from own_job;
 select is((select output from generation_jobs where id = (select id from own_job)), '{}',
   'an output of another form is deleted whole');
 
+-- As a client does with an address from before, or a callback that was slow.
+select pg_temp.store(id, '0.png') from job;
+select set_eq('select claim_storage_deletions()', 'select pg_temp.path(id, ''0.png'') from job',
+  'a file that is written in the place of one that was deleted goes at once');
+delete from credits.storage_deletions;
 select erase_job(id) from job;
+delete from credits.storage_deletions;
+select set_eq('select claim_storage_deletions()', 'select pg_temp.path(id, ''0.png'') from job', 'or erased');
+delete from storage.objects where name in (select path from returned);
+delete from credits.storage_deletions;
 select is_empty('select delete_output(id) from job', 'an erased job has nothing to delete');
 select is((select discrepancies from reconciliation_summary), 0::bigint, 'the books are sound');
 

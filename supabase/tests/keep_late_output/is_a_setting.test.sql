@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(21);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
 select from set_model_price('painter', '{"image": 500}', '2026-01-01',
@@ -32,8 +32,11 @@ create function pg_temp.call_back(p_name text, p_outcome text, p_error jsonb def
 returns text language sql as $$
   select concat_ws(' ', r.code, r.status)
   from receive_callback(pg_temp.id(p_name), 'replicate', p_name, p_outcome, p_error) as r $$;
+create function pg_temp.output(p_name text) returns jsonb language sql as $$
+  select jsonb_build_object('outputs', jsonb_build_array(jsonb_build_object('path',
+    '00000000-0000-4000-8000-0000000000a1/' || pg_temp.id(p_name) || '/0.png'))) $$;
 create function pg_temp.keep(p_name text) returns boolean language sql as
-  $$ select keep_late_output(pg_temp.id(p_name), '{"outputs": [{"path": "a/b/0.png"}]}') $$;
+  $$ select keep_late_output(pg_temp.id(p_name), pg_temp.output(p_name)) $$;
 select pg_temp.make(name)
 from unnest(array['dropped', 'kept', 'canceled', 'refused', 'erased', 'made', 'open', 'asked']) as name;
 select fail_generation(pg_temp.id(name)) from unnest(array['dropped', 'kept', 'erased', 'asked']) as name;
@@ -49,10 +52,13 @@ select is((select row(r.code, r.input ->> 'prompt', r.account_id)
   from receive_callback(pg_temp.id('kept'), 'replicate', 'kept', 'succeeded') as r),
   row('late_keep'::text, 'kept'::text, '00000000-0000-4000-8000-0000000000a1'::uuid), 'by a setting it is kept');
 select is(pg_temp.answer('asked', 'succeeded'), 'late_keep failed', 'however it is known');
+select is(pg_temp.keep('kept'), false, 'what is not in Storage is no result');
+insert into storage.objects (bucket_id, name)
+select 'generations', pg_temp.output('kept') #>> '{outputs,0,path}';
 select is(pg_temp.keep('kept'), true, 'the user gets it');
 select is((select row(status, output, refunded, late_settled_at is not null, error is not null)
   from pg_temp.job('kept')),
-  row('failed'::generation_job_status, '{"outputs": [{"path": "a/b/0.png"}]}'::jsonb, 500::bigint, true, true),
+  row('failed'::generation_job_status, pg_temp.output('kept'), 500::bigint, true, true),
   'and status and refund stay');
 select is(pg_temp.keep('kept'), false, 'once');
 select is(pg_temp.call_back('kept', 'succeeded'), 'late failed', 'a repeated callback is late');

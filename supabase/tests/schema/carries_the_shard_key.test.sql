@@ -48,7 +48,7 @@ select set_eq('select name from indexes where indisunique and not ''account_id''
   -- so does what the provider tells of it, which may be nobody's yet
   'payments_pkey', 'payment_disputes_pkey', 'payment_subscriptions_pkey', 'payment_events_pkey',
   'payment_customers_by_customer', -- says whose a payment is: one place for all shards
-  'credit_request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
+  'credit_events_pkey', -- random ids, unique without the account
   'credit_anomaly_findings_pkey', -- each shard its own
   'credit_app_keys_by_hash' -- random; a request brings the key alone, which begins with its account's slot
   ], 'every key that has to be unique holds it');

@@ -1,5 +1,5 @@
 begin;
-select plan(14);
+select plan(18);
 
 update credit_scheduled_tasks set created_at = now();
 select sweep_overdue_jobs();
@@ -18,6 +18,16 @@ create temp table statements as select * from credits.storage_statements();
 select set_eq('select * from repair_deployment()', 'table statements',
   'the repairing call says what it does');
 select is_empty('select pg_temp.not_ok()', 'and all is right again');
+update storage.buckets set allowed_mime_types = null, file_size_limit = null where id = 'generations';
+select set_eq('select pg_temp.not_ok()', array['outputs are in a private bucket with one policy'],
+  'a bucket that takes pages, or files of any size, is found');
+select isnt_empty('select * from repair_deployment()', 'and repaired');
+select is((select row(file_size_limit, 'text/html' = any (allowed_mime_types),
+  'image/svg+xml' = any (allowed_mime_types), 'video/mp4' = any (allowed_mime_types))
+  from storage.buckets where id = 'generations'),
+  row(1073741824::bigint, false, false, true), 'to what an output or an upload may be');
+update storage.buckets set allowed_mime_types = '{image/png}', file_size_limit = 1000 where id = 'generations';
+select is_empty('select credits.storage_set_up()', 'an operator may allow less');
 delete from storage.buckets where id = 'generations';
 drop policy generations_read_own on storage.objects;
 select isnt_empty('select * from repair_deployment()', 'a project that got Storage later is set up');
