@@ -16,11 +16,7 @@ export const succeededJob = z.object({
   outputs: z.array(z.union([shownOutput, z.unknown()])),
   created_at: instant,
   output_deleted_at: instant.optional().describe(
-<<<<<<< HEAD
-    "There where the files were deleted since: the outputs say what they were.",
-=======
     "where its files were deleted since: the outputs say what they were",
->>>>>>> h/t8
   ),
 }).meta({ id: "SucceededJob" });
 /** What is answered of a job that succeeded. */

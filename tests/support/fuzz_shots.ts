@@ -127,6 +127,7 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     credential: fc.oneof(
       { weight: 9, arbitrary: fc.constant(0) },
       { weight: 1, arbitrary: fc.constant(1) },
+      // So many that no route goes without, in the short form.
       { weight: 5, arbitrary: fc.nat(arsenal.credentials.length - 1) },
     ),
     extra: mostly(3, fc.constant({}), extraHeaders),
