@@ -1,5 +1,5 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { CreditsError, mayRepeat, toCreditsError } from "./error.ts";
+import { mayRepeat, toCreditsError } from "./error.ts";
 import { pause } from "./pause.ts";
 
 /** The part of a supabase-js client that is used; its types of your database do not matter. */
@@ -16,7 +16,7 @@ export interface Call {
   signal?: AbortSignal;
   /** How often it is repeated where it is open what became of it; once unless told. */
   repeats?: number;
-  /** When to stop waiting for a request with the same key that still runs: by `Date.now()`. */
+  /** When to stop waiting, also for a request with the same key that still runs: by `Date.now()`. */
   until?: number;
 }
 
@@ -24,6 +24,8 @@ export interface Call {
 export type CallFunction = <T>(path: string, call?: Call) => Promise<T>;
 
 const SECOND = 1000;
+/** The longest to wait for an answer, where no time limit is told. */
+const LONGEST_ANSWER = 60 * SECOND;
 /** The longest pause that an answer can ask for. */
 const MAX_PAUSE = 30 * SECOND;
 
@@ -37,20 +39,13 @@ export function caller(
     let repeats = call.repeats ?? 1;
     for (let pauseMs = SECOND / 2;; pauseMs *= 2) {
       call.signal?.throwIfAborted();
-      const { data, error } = await supabase.functions.invoke(name, {
-        method: call.method ?? "GET",
-        body: call.body,
-        headers: call.idempotencyKey
-          ? { "idempotency-key": call.idempotencyKey }
-          : {},
-        signal: call.signal,
-      });
+      const { data, error } = await send(supabase, name, call);
       if (!error) return data;
       call.signal?.throwIfAborted();
       const failure = await toCreditsError(error);
-      if (
-        !goesOn(failure, call.until) && !(mayRepeat(failure) && repeats-- > 0)
-      ) {
+      const isOver = Date.now() >= (call.until ?? Infinity);
+      const goesOn = failure.code === "request_in_flight" && call.until;
+      if (isOver || !goesOn && !(mayRepeat(failure) && repeats-- > 0)) {
         throw failure;
       }
       const asked = (failure.retryAfterSeconds ?? 0) * SECOND;
@@ -59,9 +54,28 @@ export function caller(
   };
 }
 
-/** Whether the first request with this key still runs, and there is time to wait for it. */
-function goesOn({ code }: CreditsError, until = 0): boolean {
-  return code === "request_in_flight" && Date.now() < until;
+/** Sends it once, and waits for an answer no longer than it may. */
+async function send(
+  { functions }: Pick<SupabaseClient, "functions">,
+  name: string,
+  { method = "GET", body, idempotencyKey, signal, until }: Call,
+) {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  const limit = until ? until - Date.now() : LONGEST_ANSWER;
+  const timer = setTimeout(stop, Math.max(limit, SECOND));
+  signal?.addEventListener("abort", stop);
+  try {
+    return await functions.invoke(name, {
+      method,
+      body,
+      headers: idempotencyKey ? { "idempotency-key": idempotencyKey } : {},
+      signal: controller.signal,
+    });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 function queryOf(query: Call["query"] = {}): string {

@@ -127,19 +127,25 @@ export function useJob(credits: Credits, id: string | null): JobState {
     if (id === null) return;
     const controller = new AbortController();
     const { signal } = controller;
+    const fail = (error: CreditsError) =>
+      setState((before) => ({ ...before, error, isLoading: false }));
+    /** Looks once; whether there is more to see. */
     const look = async () => {
-      for (;;) {
+      try {
         const job = await credits.job(id, { signal });
-        if (signal.aborted) return;
-        setState({ job, error: null, isLoading: false });
-        if (!isOpen(job)) return;
-        await pause(LOOK_AGAIN_MS, signal);
+        if (!signal.aborted) setState({ job, error: null, isLoading: false });
+        return isOpen(job);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof CreditsError)) throw error;
+        fail(error);
+        return error.isRetryable;
       }
     };
-    look().catch((error) =>
-      signal.aborted ||
-      setState((before) => ({ ...before, error, isLoading: false }))
-    );
+    const watch = async () => {
+      while (await look()) await pause(LOOK_AGAIN_MS, signal);
+    };
+    // What is thrown is the end of the component.
+    watch().catch(() => {});
     return () => controller.abort();
   }, [credits, id]);
   return state;

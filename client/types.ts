@@ -81,6 +81,8 @@ export interface Generation {
   balance: number | null;
   outputs: Output[];
   created_at: string;
+  /** There where the files were deleted since: the outputs say what they were. */
+  output_deleted_at?: string;
 }
 
 /** How a job stands. */

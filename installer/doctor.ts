@@ -127,7 +127,10 @@ async function databaseChecks(url: string, key: string): Promise<Check[]> {
     });
     const body = await answer.json();
     if (answer.status === 404) {
-      return failed("the migration is not applied", "npx supabase db push");
+      return failed(
+        "the migration is not applied",
+        "npx supabase db push --remote",
+      );
     }
     if (!answer.ok) {
       return failed(

@@ -88,7 +88,7 @@ function tellNext({ manifest: { prefix, functions } }: Plan): void {
 Written. Next, in this folder (linked: npx supabase link --project-ref <ref>):
 
   1. In the dashboard: enable the extensions pg_cron and pg_net, and use the new API keys and JWT signing keys.
-  2. npx supabase db push
+  2. npx supabase db push --remote
   3. npx supabase functions deploy ${names}
   4. npx supabase secrets set OPENAI_API_KEY=…      what you use of .env.example; none is needed to begin
   5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_…

@@ -121,7 +121,7 @@ function tellNext(
   console.log(`
 Written. Next, in this folder:
 
-  1. npx supabase db push
+  1. npx supabase db push --remote
      ${MIGRATIONS}/${files[0]} takes it out of the database. ${
     dropData
       ? "The data is given up."

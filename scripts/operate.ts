@@ -1,9 +1,11 @@
 import { DatabaseError } from "../functions/_shared/database.ts";
 import {
-  detectAnomalies,
-  getGenerationStats,
   type OperatorClient,
   operatorClient,
+} from "../functions/_shared/operator_client.ts";
+import {
+  detectAnomalies,
+  getGenerationStats,
   reconcileCreditLedger,
 } from "../functions/_shared/operators.ts";
 import { projectValues } from "./environment.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import {
   type OperatorClient,
   operatorClient,
-} from "../functions/_shared/operators.ts";
+} from "../functions/_shared/operator_client.ts";
 import { projectValues } from "./environment.ts";
 import { type Decimal, decimal, toNumber } from "./prices/decimal.ts";
 import {

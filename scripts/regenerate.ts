@@ -4,6 +4,7 @@ import { dashboardFiles } from "../monitoring/grafana/index.ts";
 import { MIGRATIONS_FOLDER, writeMigrations } from "./deploy/book.ts";
 import { DELIVERED_FILE, describeDelivered } from "./test/delivered.ts";
 import { DENIALS_FILE, describeDenials } from "./test/denials.ts";
+import { openApiFiles } from "./openapi/index.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
@@ -16,7 +17,8 @@ const HELP = `npm run regenerate
 
 Writes again every committed file that follows from another: Grafana's dashboards, the
 chapter of what is delivered, the migrations (from supabase/schemas), the TypeScript
-types and denials, the SQL reference, what the stories of supabase/examples print.
+types and denials, openapi.json and the tables of docs/http.md, the SQL reference, what
+the stories of supabase/examples print.
 
   --help  this text`;
 
@@ -45,6 +47,9 @@ export async function main(terminal: Terminal): Promise<number> {
     }
     await write(TYPES_FILE, await generateTypes(project, database.url));
     await write(DENIALS_FILE, await describeDenials(project, database.url));
+    for (const [file, content] of await openApiFiles(project)) {
+      await write(file, content);
+    }
     await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);
   } finally {

@@ -21,6 +21,7 @@ import {
 import { readSelection, type Selection, selects } from "./test/selection.ts";
 import { runSideBySide, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
+import { checkOpenApi } from "./openapi/index.ts";
 import { checkReference } from "./test/sql_reference.ts";
 import { checkMigrations } from "./test/migrations.ts";
 import { checkSquawk } from "./test/squawk.ts";
@@ -157,6 +158,14 @@ function vitestStep({ debian, selection }: Run): Step {
   };
 }
 
+/** What follows from the functions alone. */
+function functionSteps(): Step[] {
+  return [...denoSteps(project), {
+    name: "openapi.json",
+    run: () => checkOpenApi(project),
+  }];
+}
+
 /** What needs Debian's packages. */
 function machineSteps(): Step[] {
   const prometheus = {
@@ -175,7 +184,7 @@ function lanesOf(run: Run): Step[][] {
   return [
     chosen([vitestStep(run)]),
     sql.length > 0 ? [database, ...sql] : [],
-    chosen(denoSteps(project)),
+    chosen(functionSteps()),
     chosen(run.debian ? machineSteps() : []),
     chosen(run.debian ? [hostedStep(project)] : []),
   ];

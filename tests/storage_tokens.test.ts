@@ -40,7 +40,7 @@ async function write(
   path: string,
   token: string,
   contentType = "image/png",
-  body: Buffer<ArrayBuffer> = PNG,
+  body: BodyInit = PNG,
 ): Promise<number> {
   const response = await fetch(
     `${stack.url}/storage/v1/object/upload/sign/generations/${path}?token=${token}`,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { RequestContext } from "../functions/_shared/route.ts";
+import { deleteContract } from "../functions/tasks/contract.ts";
 import { taskRoutes } from "../functions/tasks/handler.ts";
 import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
@@ -61,7 +62,7 @@ describe("the tasks", () => {
     const [route] = taskRoutes({
       authenticate: () => Promise.resolve(),
       now: () => 0,
-      tasks: { copy: () => work },
+      tasks: { copy: { contract: deleteContract, run: () => work } },
     });
     const request = new Request("http://localhost/copy", { method: "POST" });
     await route!.handler({ request } as RequestContext);

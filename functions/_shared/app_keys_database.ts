@@ -1,31 +1,32 @@
 import { z } from "zod";
 import { run, serviceClient } from "./database.ts";
+import { instant } from "./moment.ts";
+import { credits } from "./results.ts";
 
-const nullableTime = z.string().nullable();
+const nullableTime = instant.nullable();
 
 /** A key that was just made: the only time that it is told. */
-const newKey = z.object({
+export const newKey = z.object({
   key_id: z.guid(),
-  key: z.string(),
-  hint: z.string(),
-  created_at: z.string(),
+  key: z.string().describe("shown this once"),
+  hint: z.string().describe("its last 4 digits"),
+  created_at: instant,
 });
 /** A key that was just made. */
 export type NewKey = z.infer<typeof newKey>;
 
-const keyRow = z.object({
+export const keyRow = z.object({
   key_id: z.guid(),
   name: z.string(),
   hint: z.string(),
   member_id: z.guid().nullable(),
   models: z.array(z.string()).nullable(),
-  monthly_cap: z.number().nullable(),
-  /** Credits of this month. */
-  spent: z.number(),
+  monthly_cap: credits.nullable(),
+  spent: credits.describe("credits of this month"),
   expires_at: nullableTime,
   revoked_at: nullableTime,
   last_used_at: nullableTime,
-  created_at: z.string(),
+  created_at: instant,
 });
 /** A key as it is listed. */
 export type KeyRow = z.infer<typeof keyRow>;

@@ -19,62 +19,89 @@ const INPUT_PATH =
 
 const pixels = wholeNumber(1, MAX_PIXELS).optional();
 const name = storableText().min(1).max(MAX_NAME_CHARACTERS);
-const seed = wholeNumber(0, 2 ** 32 - 1).optional();
+const seed = wholeNumber(0, 2 ** 32 - 1).optional().describe(
+  "the same again, where the provider can",
+);
 
 const prompt = storableText().refine(
   // Code points, as the database counts; a string's length counts UTF-16 units.
   (text) => text.trim() !== "" && [...text].length <= MAX_PROMPT_CHARACTERS,
   `must be text of 1 to ${MAX_PROMPT_CHARACTERS} characters`,
-);
+).meta({
+  minLength: 1,
+  maxLength: MAX_PROMPT_CHARACTERS,
+  description: "what to make, or the text to speak, up to the model's limit: " +
+    "4000 characters unless the price book says otherwise",
+});
 
 /** What every generation has. */
 const common = {
   account_id: z.guid("must be the id of an account").toLowerCase()
-    .optional(),
+    .optional().describe("a team's account; the user's own if left out"),
   prompt,
-  max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-  response_format: z.enum(["url", "base64"]).default("url"),
+  max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe(
+    "the most credits that it may cost, for instance what a quote said; " +
+      "above it nothing is charged (409 `price_changed`)",
+  ),
+  response_format: z.enum(["url", "base64"]).default("url").describe(
+    "`base64`: pictures up to 4 MiB each and 12 MiB in all come in the answer itself, others by URL",
+  ),
 };
+
+/** Which of the bodies it is; an image's, where it does not say. */
+const anImage = z.literal("image").meta({ default: "image" });
+const modelName = (usual: string) =>
+  name.default(usual).describe("its name in the price book");
+const size = pixels.describe(
+  "pixels within the model's limits; its default if left out",
+);
 
 const imageRequest = z.strictObject({
   ...common,
-  type: z.literal("image"),
-  model: name.default("standard-image"),
-  width: pixels,
-  height: pixels,
-  n: wholeNumber(1, MAX_IMAGES).default(1),
+  type: anImage,
+  model: modelName("standard-image"),
+  width: size,
+  height: size,
+  n: wholeNumber(1, MAX_IMAGES).default(1).describe(
+    "how many, up to the model's limit",
+  ),
   seed,
-});
+}).meta({ id: "ImageRequest" });
 
 const videoRequest = z.strictObject({
   ...common,
   type: z.literal("video"),
-  model: name.default("standard-video"),
-  seconds: wholeNumber(1, MAX_SECONDS).optional(),
-  width: pixels,
-  height: pixels,
+  model: modelName("standard-video"),
+  seconds: wholeNumber(1, MAX_SECONDS).optional().describe(
+    "up to the model's limit; its default if left out",
+  ),
+  width: size,
+  height: size,
   aspect_ratio: z.enum(
     ASPECT_RATIOS,
     `must be one of ${ASPECT_RATIOS.join(", ")}`,
-  ).optional(),
-  /** The first frame. */
+  ).optional().describe("in place of a size"),
   image: z.string("must be text").regex(
     INPUT_PATH,
     "must be the path of an upload or of an output",
-  ).optional(),
+  ).optional().describe(
+    "the first frame: the `path` of an output or of an upload, of an account that the caller may read",
+  ),
   seed,
-});
+}).meta({ id: "VideoRequest" });
 
 const speechRequest = z.strictObject({
   ...common,
   type: z.literal("speech"),
-  model: name.default("standard-speech"),
-  voice: name.optional(),
+  model: modelName("standard-speech"),
+  voice: name.optional().describe(
+    "one of the model's voices; the first if left out",
+  ),
   format: z.enum(
     SPEECH_FORMATS,
     `must be one of ${SPEECH_FORMATS.join(", ")}`,
-  ).optional(),
-});
+  ).optional().describe("one of the model's formats; the first if left out"),
+}).meta({ id: "SpeechRequest" });
 
 /** Body of a generation. Sizes and lengths that are left out are the model's own defaults. */
 export const generationRequest = byType([
@@ -83,7 +110,9 @@ export const generationRequest = byType([
   speechRequest,
 ]);
 
-const unwritten = { prompt: prompt.default("?") };
+const unwritten = {
+  prompt: prompt.default("?").describe("what to make, if it is written yet"),
+};
 
 /**
  * Body of a quote: that of a generation, whose prompt may not be written yet. In its place stands
@@ -91,8 +120,8 @@ const unwritten = { prompt: prompt.default("?") };
  * is what is paid for, so it must be there.
  */
 export const quoteRequest = byType([
-  imageRequest.extend(unwritten),
-  videoRequest.extend(unwritten),
+  imageRequest.extend(unwritten).meta({ id: "ImageQuoteRequest" }),
+  videoRequest.extend(unwritten).meta({ id: "VideoQuoteRequest" }),
   speechRequest,
 ]);
 

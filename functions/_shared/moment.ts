@@ -16,4 +16,7 @@ export const moment = z.string(error)
       error,
       abort: true,
     }),
-  );
+  ).meta({ format: "date-time" });
+
+/** A point in time as an answer has it: RFC 3339, in UTC unless it says otherwise. */
+export const instant = z.string().meta({ format: "date-time" });

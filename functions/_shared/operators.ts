@@ -1,32 +1,46 @@
-import { createClient, type SupabaseClient } from "@supabase/supabase-js";
-import process from "node:process";
-import { z } from "zod";
-import type { Database } from "../../supabase/database.types.ts";
-import { run } from "./database.ts";
+import type { SupabaseClient } from "@supabase/supabase-js";
+import { dataOf } from "./database_error.ts";
+import { clientFromEnvironment } from "./operator_client.ts";
 
-/** A supabase-js client with the secret key. */
-export type OperatorClient = SupabaseClient<Database>;
+// Also what @atomic-credits/client/operators is made of: nothing but supabase-js may be needed.
+
+/** A supabase-js client with the secret key, whatever it knows of the database's types. */
+export type AnyOperatorClient = Pick<SupabaseClient, "rpc" | "from">;
 
 const FINDINGS_SHOWN = 1000;
 
 /** A numeric: the hosted Data API sends a number, the embedded one may send text. */
-const decimal = z.union([z.number(), z.string()]).transform(Number);
+type Decimal = number | string;
 
-const finding = z.object({
-  invariant: z.string(),
-  account_id: z.string(),
-  job_id: z.string().nullable(),
-  grant_id: z.number().nullable(),
-  seq: z.number().nullable(),
-  expected: z.number().nullable(),
-  actual: z.number().nullable(),
-  since: z.string().nullable(),
-  payment_key: z.string().nullable(),
-  reconciliation_classes: z.object({
-    likely_cause: z.string(),
-    remedy: z.string(),
-  }),
-}).transform((row) => ({
+/** A broken invariant: whose, what was expected and found (whole credits, or entries), and what to do. */
+export interface Discrepancy {
+  invariant: string;
+  accountId: string;
+  jobId: string | null;
+  grantId: number | null;
+  seq: number | null;
+  expected: number | null;
+  actual: number | null;
+  since: string | null;
+  paymentKey: string | null;
+  likelyCause: string;
+  remedy: string;
+}
+
+interface FindingRow {
+  invariant: string;
+  account_id: string;
+  job_id: string | null;
+  grant_id: number | null;
+  seq: number | null;
+  expected: number | null;
+  actual: number | null;
+  since: string | null;
+  payment_key: string | null;
+  reconciliation_classes: { likely_cause: string; remedy: string };
+}
+
+const toDiscrepancy = (row: FindingRow): Discrepancy => ({
   invariant: row.invariant,
   accountId: row.account_id,
   jobId: row.job_id,
@@ -38,20 +52,32 @@ const finding = z.object({
   paymentKey: row.payment_key,
   likelyCause: row.reconciliation_classes.likely_cause,
   remedy: row.reconciliation_classes.remedy,
-}));
-/** A broken invariant: whose, what was expected and found (whole credits, or entries), and what to do. */
-export type Discrepancy = z.output<typeof finding>;
+});
 
-const reconciliationRun = z.object({
-  id: z.number(),
-  deep: z.boolean(),
-  started_at: z.string(),
-  finished_at: z.string(),
-  accounts_checked: z.number(),
-  entries_checked: z.number(),
-  accounts_broken: z.number(),
-  discrepancies: z.number(),
-}).transform((row) => ({
+/** A run as reconciliation_runs keeps it; `discrepancies` is 0 when every credit is accounted for. */
+export interface ReconciliationSummary {
+  runId: number;
+  deep: boolean;
+  startedAt: string;
+  finishedAt: string;
+  accountsChecked: number;
+  entriesChecked: number;
+  accountsBroken: number;
+  discrepancies: number;
+}
+
+interface RunRow {
+  id: number;
+  deep: boolean;
+  started_at: string;
+  finished_at: string;
+  accounts_checked: number;
+  entries_checked: number;
+  accounts_broken: number;
+  discrepancies: number;
+}
+
+const toSummary = (row: RunRow): ReconciliationSummary => ({
   runId: row.id,
   deep: row.deep,
   startedAt: row.started_at,
@@ -60,12 +86,11 @@ const reconciliationRun = z.object({
   entriesChecked: row.entries_checked,
   accountsBroken: row.accounts_broken,
   discrepancies: row.discrepancies,
-}));
+});
 
 /** What a reconciliation found. */
 export interface Reconciliation {
-  /** The run as reconciliation_runs keeps it; `discrepancies` is 0 when every credit is accounted for. */
-  summary: z.output<typeof reconciliationRun>;
+  summary: ReconciliationSummary;
   /** The first 1,000 findings of the run. */
   discrepancies: Discrepancy[];
 }
@@ -78,56 +103,79 @@ export interface Reconciliation {
  */
 export async function reconcileCreditLedger(
   { deep = false }: { deep?: boolean } = {},
-  client: OperatorClient = clientFromEnvironment(),
+  client: AnyOperatorClient = clientFromEnvironment(),
 ): Promise<Reconciliation> {
-  const summary = await run(
+  const run = await dataOf(
     client.rpc("reconcile_credit_ledger", { p_deep: deep }),
-    reconciliationRun,
   );
-  const discrepancies = await run(
+  const summary = toSummary(run as RunRow);
+  const findings = await dataOf(
     client.from("reconciliation_findings")
       .select("*, reconciliation_classes(likely_cause, remedy)")
       .eq("run_id", summary.runId).limit(FINDINGS_SHOWN),
-    z.array(finding),
   );
-  return { summary, discrepancies };
+  return {
+    summary,
+    discrepancies: (findings as FindingRow[]).map(toDiscrepancy),
+  };
 }
 
-const generationStats = z.object({
-  hours: z.number(),
-  total_jobs: z.number(),
-  completed_jobs: z.number(),
-  failed_jobs: z.number(),
-  canceled_jobs: z.number(),
-  open_jobs: z.number(),
-  success_rate: decimal.nullable(),
-  p50_seconds: decimal.nullable(),
-  p95_seconds: decimal.nullable(),
-  p99_seconds: decimal.nullable(),
-  credits_charged: z.number(),
-  credits_refunded: z.number(),
-  denials: z.number(),
-  rate_limit_hits: z.number(),
-  healthy: z.boolean(),
-}).transform((row) => ({
+/** How generations went; see the SQL type generation_stats for units. */
+export interface GenerationStats {
+  hours: number;
+  totalJobs: number;
+  completedJobs: number;
+  failedJobs: number;
+  canceledJobs: number;
+  openJobs: number;
+  successRate: number | null;
+  p50Seconds: number | null;
+  p95Seconds: number | null;
+  p99Seconds: number | null;
+  creditsCharged: number;
+  creditsRefunded: number;
+  denials: number;
+  rateLimitHits: number;
+  healthy: boolean;
+}
+
+interface StatsRow {
+  hours: number;
+  total_jobs: number;
+  completed_jobs: number;
+  failed_jobs: number;
+  canceled_jobs: number;
+  open_jobs: number;
+  success_rate: Decimal | null;
+  p50_seconds: Decimal | null;
+  p95_seconds: Decimal | null;
+  p99_seconds: Decimal | null;
+  credits_charged: number;
+  credits_refunded: number;
+  denials: number;
+  rate_limit_hits: number;
+  healthy: boolean;
+}
+
+const ifAny = (value: Decimal | null) => value === null ? null : Number(value);
+
+const toStats = (row: StatsRow): GenerationStats => ({
   hours: row.hours,
   totalJobs: row.total_jobs,
   completedJobs: row.completed_jobs,
   failedJobs: row.failed_jobs,
   canceledJobs: row.canceled_jobs,
   openJobs: row.open_jobs,
-  successRate: row.success_rate,
-  p50Seconds: row.p50_seconds,
-  p95Seconds: row.p95_seconds,
-  p99Seconds: row.p99_seconds,
+  successRate: ifAny(row.success_rate),
+  p50Seconds: ifAny(row.p50_seconds),
+  p95Seconds: ifAny(row.p95_seconds),
+  p99Seconds: ifAny(row.p99_seconds),
   creditsCharged: row.credits_charged,
   creditsRefunded: row.credits_refunded,
   denials: row.denials,
   rateLimitHits: row.rate_limit_hits,
   healthy: row.healthy,
-}));
-/** How generations went; see the SQL type generation_stats for units. */
-export type GenerationStats = z.output<typeof generationStats>;
+});
 
 /**
  * How generations went in the last hours (SQL: get_generation_stats).
@@ -135,26 +183,43 @@ export type GenerationStats = z.output<typeof generationStats>;
  * @param hours 1 to 8760
  * @throws {DatabaseError} where the database refuses or cannot be reached
  */
-export function getGenerationStats(
+export async function getGenerationStats(
   hours = 24,
-  client: OperatorClient = clientFromEnvironment(),
+  client: AnyOperatorClient = clientFromEnvironment(),
 ): Promise<GenerationStats> {
-  return run(
+  const row = await dataOf(
     client.rpc("get_generation_stats", { p_hours: hours }),
-    generationStats,
   );
+  return toStats(row as StatsRow);
 }
 
-const anomaly = z.object({
-  rule: z.string(),
-  account_id: z.string().nullable(),
-  observed: decimal,
-  threshold: decimal,
-  detail: z.string(),
-  since: z.string(),
-}).transform(({ account_id, ...row }) => ({ accountId: account_id, ...row }));
 /** What a rule of credit_anomaly_rules found. */
-export type Anomaly = z.output<typeof anomaly>;
+export interface Anomaly {
+  accountId: string | null;
+  rule: string;
+  observed: number;
+  threshold: number;
+  detail: string;
+  since: string;
+}
+
+interface AnomalyRow {
+  account_id: string | null;
+  rule: string;
+  observed: Decimal;
+  threshold: Decimal;
+  detail: string;
+  since: string;
+}
+
+const toAnomaly = (row: AnomalyRow): Anomaly => ({
+  accountId: row.account_id,
+  rule: row.rule,
+  observed: Number(row.observed),
+  threshold: Number(row.threshold),
+  detail: row.detail,
+  since: row.since,
+});
 
 /**
  * Accounts that behave as no honest user does (SQL: detect_anomalies).
@@ -164,38 +229,10 @@ export type Anomaly = z.output<typeof anomaly>;
  */
 export async function detectAnomalies(
   hours = 24,
-  client: OperatorClient = clientFromEnvironment(),
+  client: AnyOperatorClient = clientFromEnvironment(),
 ): Promise<{ suspiciousActivity: Anomaly[] }> {
-  const suspiciousActivity = await run(
+  const rows = await dataOf(
     client.rpc("detect_anomalies", { p_hours: hours }),
-    z.array(anomaly),
   );
-  return { suspiciousActivity };
-}
-
-/**
- * A client for SUPABASE_URL with SUPABASE_SECRET_KEY.
- *
- * @throws where one of them is missing
- */
-function clientFromEnvironment(): OperatorClient {
-  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = process.env;
-  if (!url || !key) {
-    throw new Error(
-      "Set SUPABASE_URL and SUPABASE_SECRET_KEY; npm start writes both to .env.local.",
-    );
-  }
-  return operatorClient(url, key);
-}
-
-/** A client for a project with its secret key. */
-export function operatorClient(
-  url: string,
-  secretKey: string,
-): OperatorClient {
-  return createClient<Database>(url, secretKey, {
-    auth: { persistSession: false, autoRefreshToken: false },
-    // Node 20 has no WebSocket, and none is needed here.
-    realtime: { transport: globalThis.WebSocket ?? class {} },
-  });
+  return { suspiciousActivity: (rows as AnomalyRow[]).map(toAnomaly) };
 }

@@ -27,19 +27,31 @@ const digits = z.string()
 
 /** Query parameters that every page takes. */
 export const pageQuery = z.strictObject({
-  limit: digits.pipe(wholeNumber(1, 100)).default(20),
-  cursor: z.string().max(512).optional(),
+  limit: digits.pipe(wholeNumber(1, 100)).default(20).describe("rows"),
+  cursor: z.string().max(512).optional().describe(
+    "`next_cursor` of the page before",
+  ),
 });
 
 /** The account that a request is about; the user's own if left out. */
 export const accountQuery = {
-  account_id: z.guid("must be the id of an account").optional(),
+  account_id: z.guid("must be the id of an account").optional().describe(
+    "a team's account; the user's own if left out",
+  ),
 };
 
 /** A page: its rows, and the cursor of the next one (null on the last). */
 export interface Page<T> {
   data: T[];
   next_cursor: string | null;
+}
+
+/** A {@link Page} of such rows. */
+export function pageOf<T extends z.ZodType>(row: T) {
+  return z.object({
+    data: z.array(row),
+    next_cursor: z.string().nullable().describe("null on the last page"),
+  });
 }
 
 /** Cuts a page out of up to `limit + 1` rows: the one too many says that there is more. */

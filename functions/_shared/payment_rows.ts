@@ -1,15 +1,22 @@
 import { z } from "zod";
+import { instant } from "./moment.ts";
+import { credits } from "./results.ts";
+
+const money = z.number().meta({
+  type: "integer",
+  description: "in the currency's smallest unit",
+});
 
 export const productRow = z.object({
   name: z.string(),
   kind: z.enum(["pack", "plan"]),
-  credits: z.number(),
+  credits,
   plan: z.string().nullable(),
-  expires_after_seconds: z.number().nullable(),
-  unit_amount: z.number(),
+  expires_after_seconds: z.number().meta({ type: "integer" }).nullable(),
+  unit_amount: money,
   currency: z.string(),
   max_quantity: z.number().int(),
-});
+}).meta({ id: "Product" });
 /** Something that can be bought; `unit_amount` is in the currency's smallest unit. */
 export type ProductRow = z.infer<typeof productRow>;
 
@@ -21,18 +28,18 @@ export const paymentRow = z.object({
   key: z.string(),
   kind: z.enum(["pack", "plan"]),
   product: z.string().nullable(),
-  quantity: z.number().nullable(),
+  quantity: z.number().meta({ type: "integer" }).nullable(),
   state: z.string(),
-  amount: z.number(),
+  amount: money,
   currency: z.string(),
-  refunded: z.number(),
-  disputed: z.number(),
-  credits: z.number(),
-  reversed_credits: z.number(),
-  period_start: z.string().nullable(),
-  period_end: z.string().nullable(),
-  paid_at: z.string().nullable(),
-  created_at: z.string(),
-});
+  refunded: money,
+  disputed: money,
+  credits,
+  reversed_credits: credits.describe("credits that were taken back"),
+  period_start: instant.nullable(),
+  period_end: instant.nullable(),
+  paid_at: instant.nullable(),
+  created_at: instant,
+}).meta({ id: "Payment" });
 /** A payment as a user sees it; amounts of money are in the currency's smallest unit. */
 export type PaymentRow = z.infer<typeof paymentRow>;

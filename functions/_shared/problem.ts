@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { DENIALS } from "./denials.ts";
 
 /** What HTTP alone answers, and why the database does not: everything else is listed in SQL, in credits.denials. */
@@ -33,21 +34,52 @@ export const HTTP_PROBLEMS = {
 } as const;
 
 /** Every code that an error answer can carry, with its status and title. */
-const PROBLEMS = { ...DENIALS, ...HTTP_PROBLEMS };
+export const PROBLEMS = { ...DENIALS, ...HTTP_PROBLEMS };
 
 /** A stable code of {@link PROBLEMS}. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
+const fieldError = z.object({ field: z.string(), message: z.string() })
+  .meta({ id: "FieldError" });
 /** One bad field of a request: its path, and what it must be. */
-export interface FieldError {
-  field: string;
-  message: string;
-}
+export type FieldError = z.infer<typeof fieldError>;
+
+const credits = z.number().meta({ type: "integer" });
+
+/** What a problem can tell beside its code. */
+const problemMembers = z.object({
+  errors: z.array(fieldError).describe("each bad field"),
+  param: z.string().describe("the parameter that does not pass"),
+  balance: credits.nullable(),
+  required: credits.nullable().describe("what it costs"),
+  debt: credits.describe("credits owed for a payment that was taken back"),
+  affordable_output_tokens: z.number().int().nullable(),
+  job_id: z.guid().nullable(),
+  job_status: z.string(),
+  refunded: credits,
+  cost: credits,
+  reason: z.string().describe("why the provider failed"),
+  provider_code: z.string(),
+  max_bytes: z.number().int(),
+}).partial();
+/** What a problem can tell beside its code; undefined members are left out. */
+export type ProblemMembers = z.infer<typeof problemMembers>;
+
+/** The body of an error, as RFC 9457 has it. */
+export const problemDocument = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string(),
+  detail: z.string().describe("the cause and what to do"),
+  request_id: z.guid(),
+  ...problemMembers.shape,
+}).meta({ id: "Problem" });
 
 /** What a problem can carry beside its code. */
 export interface ProblemOptions {
-  /** Further members of the body, such as `balance`; undefined ones are left out. */
-  members?: Record<string, unknown>;
+  /** Further members of the body, such as `balance`. */
+  members?: ProblemMembers;
   /** Further headers of the answer. */
   headers?: Record<string, string>;
 }
@@ -55,7 +87,7 @@ export interface ProblemOptions {
 /** An error that is meant for the caller, answered as RFC 9457 problem+json. */
 export class Problem extends Error {
   readonly code: ProblemCode;
-  readonly members: Record<string, unknown>;
+  readonly members: ProblemMembers;
   readonly headers: Record<string, string>;
 
   /** `detail` reaches the caller: name the cause and the remedy, no secrets. */
@@ -79,7 +111,7 @@ export class Problem extends Error {
   /** The answer; `requestId` lets the caller and the logs speak of the same request. */
   toResponse(requestId: string): Response {
     const { status, title } = PROBLEMS[this.code];
-    const body = {
+    const body: z.infer<typeof problemDocument> = {
       type: `urn:problem:atomic-credits:${this.code}`,
       title,
       status,
@@ -132,7 +164,7 @@ export function invalidRequest(detail: string, errors: FieldError[]): Problem {
 /** A 503: the database cannot be reached. `detail` says what that means for credits. */
 export function serviceUnavailable(
   detail: string,
-  members: Record<string, unknown> = {},
+  members: ProblemMembers = {},
 ): Problem {
   return new Problem("service_unavailable", detail, {
     members,

@@ -2,15 +2,17 @@ import { z } from "zod";
 import { Constants } from "../../supabase/database.types.ts";
 
 // Composites come over the Data API as JSON objects in which every member stands,
-// null where it does not apply. Amounts are whole credits.
-const credits = z.number();
+// null where it does not apply.
+/** Whole credits. */
+export const credits = z.number().meta({ type: "integer" });
 const seconds = z.number().int();
 
 /** What a model's output may have, in bytes, where its row does not tell. */
 const MAX_OUTPUT_BYTES = 50 * 1024 * 1024;
 
 /** How a job stands in the database. */
-export const jobStatus = z.enum(Constants.public.Enums.generation_job_status);
+export const jobStatus = z.enum(Constants.public.Enums.generation_job_status)
+  .meta({ id: "JobStatus" });
 
 /** The outputs of a job. Settled through SQL it may hold any JSON: that is then its one output, or the list of them. */
 const jobOutput = z.unknown().transform((kept) => ({ outputs: listOf(kept) }));
@@ -27,7 +29,7 @@ export const jobError = z.object({
   code: z.string().catch("provider_failed"),
   message: textIfAny,
   reason: textIfAny,
-}).catch({ code: "provider_failed" });
+}).catch({ code: "provider_failed" }).meta({ id: "JobError" });
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 

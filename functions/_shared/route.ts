@@ -1,3 +1,4 @@
+import type { Contract } from "./contract.ts";
 import { preflight, withCors } from "./cors.ts";
 import { isUnavailable } from "./database.ts";
 import { FUNCTION_PREFIX } from "./function_prefix.ts";
@@ -28,6 +29,7 @@ export interface Route {
   method: "GET" | "POST" | "DELETE";
   /** A URLPattern path below the function, such as `/:id/cancel`; "" is the function itself. */
   path: string;
+  contract: Contract;
   handler: Handler;
 }
 
@@ -43,19 +45,21 @@ type CompiledRoute = Route & { pattern: URLPattern };
  *
  * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`,
  * with the project's prefix before the name.
+ *
+ * @returns `fetch`; the routes stand beside it, for `openapi.json`
  */
 export function serveRoutes(
   name: string,
   routes: Route[],
   answerProblem: AnswerProblem = asProblemJson,
-): (request: Request) => Promise<Response> {
+): ((request: Request) => Promise<Response>) & { routes: readonly Route[] } {
   const compiled = routes.map((route) => ({
     ...route,
     pattern: new URLPattern({
       pathname: `{/functions/v1}?/${FUNCTION_PREFIX}${name}${route.path}{/}?`,
     }),
   }));
-  return async (request) => {
+  const answer = async (request: Request) => {
     const requestId = crypto.randomUUID();
     const response = await dispatch(compiled, request, requestId)
       .catch((error) =>
@@ -68,6 +72,7 @@ export function serveRoutes(
     await response.body?.cancel();
     return new Response(null, response);
   };
+  return Object.assign(answer, { routes });
 }
 
 /** What is answered to an error, which is logged where somebody has to look at it. */
@@ -133,9 +138,9 @@ async function dispatch(
   return route.handler({ request, url, params, requestId });
 }
 
-/** A JSON answer. */
-export function json(
-  body: unknown,
+/** A JSON answer, of the form that its route's contract has. */
+export function json<T>(
+  body: NoInfer<T>,
   headers: Record<string, string> = {},
   status = 200,
 ): Response {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { FileContent } from "./json_with_files.ts";
+import { instant } from "./moment.ts";
 import type { OutputStore, SignedUrls } from "./outputs.ts";
 import type { StoredOutput } from "./providers/media.ts";
 
@@ -11,6 +12,21 @@ const MAX_ANSWER_BYTES = 12 * MEBIBYTE;
 
 /** How an answer has its outputs: by an address, or pictures in base64. */
 export type ResponseFormat = "url" | "base64";
+
+/** An output as it is answered; what SQL alone settled may have another form. */
+export const shownOutput = z.object({
+  path: z.string().describe("names it as the first frame of a video"),
+  media_type: z.string(),
+  bytes: z.number().int(),
+  width: z.number().int().optional().describe("pixels"),
+  height: z.number().int().optional().describe("pixels"),
+  seconds: z.number().optional(),
+  url: z.string().optional().describe(
+    "where to read it, until `url_expires_at`",
+  ),
+  url_expires_at: instant.optional(),
+  data: z.string().optional().describe("the picture itself, in base64"),
+}).meta({ id: "Output" });
 
 const storedOutput = z.looseObject({
   path: z.string(),

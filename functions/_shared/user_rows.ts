@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { run, userClient } from "./database.ts";
+import { instant } from "./moment.ts";
 import type { GenerationInput } from "./generation_request.ts";
 import {
   PAYMENT_COLUMNS,
@@ -9,6 +10,7 @@ import {
   productRow,
 } from "./payment_rows.ts";
 import {
+  credits,
   type GenerationQuote,
   generationQuote,
   jobError,
@@ -22,89 +24,94 @@ const JOB_COLUMNS =
   "id, status, model, cost, refunded, error, created_at, started_at, ended_at, deadline_at";
 
 /** A job as a page shows it; amounts are whole credits. */
-const jobRow = z.object({
+export const jobRow = z.object({
   id: z.guid(),
   status: jobStatus,
   model: z.string(),
-  cost: z.number(),
-  refunded: z.number(),
+  cost: credits.describe("credits that were charged"),
+  refunded: credits.describe("credits that came back"),
   error: jobError.nullable(),
-  created_at: z.string(),
-  started_at: z.string().nullable(),
-  ended_at: z.string().nullable(),
-  deadline_at: z.string(),
+  created_at: instant,
+  started_at: instant.nullable(),
+  ended_at: instant.nullable(),
+  deadline_at: instant.describe("when it is refunded if it has not ended"),
 });
 /** A job as a page shows it. */
 export type JobRow = z.infer<typeof jobRow>;
 
-const jobDetail = jobRow.extend({
-  input: z.unknown(),
-  output: z.unknown(),
-  /** When its files were deleted, which outputs then still names. */
-  output_deleted_at: z.string().nullable(),
-  erased_at: z.string().nullable(),
+export const jobDetail = jobRow.extend({
+  input: z.unknown().describe("what was asked for; null once it is deleted"),
+  output: z.unknown().describe(
+    "what came of it where that is no list of outputs",
+  ),
+  output_deleted_at: instant.nullable().describe(
+    "when its files were deleted, which outputs then still names",
+  ),
+  erased_at: instant.nullable().describe("when its content was deleted"),
 });
 /** A job with what was asked for and what came of it. */
 export type JobDetail = z.infer<typeof jobDetail>;
 
-const accountRow = z.object({
+export const accountRow = z.object({
   id: z.guid(),
-  balance: z.number(),
-  credit_limit: z.number(),
+  balance: credits.describe("with what is due as if it were booked"),
+  credit_limit: credits.describe("how far below 0 the balance may go"),
   plan: z.string(),
 });
 /** A user's account; amounts are whole credits, the balance with what is due. */
 export type AccountRow = z.infer<typeof accountRow>;
 
-const grantRow = z.object({
-  id: z.number(),
+export const grantRow = z.object({
+  id: z.number().meta({ type: "integer" }),
   kind: z.string(),
-  amount: z.number(),
-  remaining: z.number(),
-  expires_at: z.string(),
-});
+  amount: credits,
+  remaining: credits,
+  expires_at: instant,
+}).meta({ id: "ExpiringGrant" });
 /** A grant that expires and has credits left. */
 export type GrantRow = z.infer<typeof grantRow>;
 
 /** Most grants that a balance lists. */
 const MOST_GRANTS = 100;
 
-const expiringGrant = grantRow.extend({
+const expiringGrant = z.object({
+  ...grantRow.shape,
   grants_in_all: z.number(),
   credits_in_all: z.number(),
 });
 
+export const expiringGrants = z.object({
+  expiring_grants: z.array(grantRow),
+  more_expiring_grants: z.object({ grants: z.number().int(), credits }),
+});
 /** The grants that expire next, and what further ones there are. */
-export interface ExpiringGrants {
-  expiring_grants: GrantRow[];
-  more_expiring_grants: { grants: number; credits: number };
-}
+export type ExpiringGrants = z.infer<typeof expiringGrants>;
 
-const entryRow = z.object({
+export const entryRow = z.object({
   seq: z.number().int(),
-  delta: z.number(),
-  balance_after: z.number(),
+  delta: credits.describe("what it changed"),
+  balance_after: credits,
   kind: z.string(),
-  grant_id: z.number().nullable(),
+  grant_id: z.number().meta({ type: "integer" }).nullable(),
   job_id: z.guid().nullable(),
   reason: z.string().nullable(),
   metadata: z.unknown(),
-  created_at: z.string(),
-});
+  created_at: instant,
+}).meta({ id: "LedgerEntry" });
 /** An entry of the ledger. */
 export type EntryRow = z.infer<typeof entryRow>;
 
-const statementLine = z.object({
+export const statementLine = z.object({
   line: z.enum(["opening", "entry", "sum", "debt", "closing"]),
   seq: z.number().int().nullable(),
-  created_at: z.string().nullable(),
+  created_at: instant.nullable(),
   kind: z.string().nullable(),
-  credits: z.number().nullable(),
-  balance: z.number().nullable(),
-  grant_id: z.number().nullable(),
+  credits: credits.nullable(),
+  balance: credits.nullable(),
+  grant_id: z.number().meta({ type: "integer" }).nullable(),
   job_id: z.guid().nullable(),
   reason: z.string().nullable(),
-});
+}).meta({ id: "StatementLine" });
 /** A line of a statement; amounts are whole credits. */
 export type StatementLine = z.infer<typeof statementLine>;
 

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Authenticate } from "../_shared/auth.ts";
 import { readBody } from "../_shared/body.ts";
 import { explainRefusedValue } from "../_shared/database.ts";
@@ -8,6 +7,7 @@ import { returnAddress } from "../_shared/payments/return_to.ts";
 import { problemOf } from "../_shared/problem.ts";
 import { json, type RequestContext, type Route } from "../_shared/route.ts";
 import type { Environment } from "../_shared/settings.ts";
+import { type Portal, portalContract, portalRequest } from "./contract.ts";
 
 /** What `billing-portal` works with. */
 export interface PortalDependencies {
@@ -20,13 +20,8 @@ export interface PortalDependencies {
 export function portalRoutes(dependencies: PortalDependencies): Route[] {
   const handler: Route["handler"] = (context) =>
     openPortal(context, dependencies).catch(explainRefusedValue);
-  return [{ method: "POST", path: "", handler }];
+  return [{ method: "POST", path: "", contract: portalContract, handler }];
 }
-
-const portalRequest = z.strictObject({
-  account_id: z.guid("must be the id of an account").toLowerCase().optional(),
-  return_to: z.string("must be text").max(2_048).optional(),
-});
 
 async function openPortal(
   { request }: RequestContext,
@@ -41,7 +36,7 @@ async function openPortal(
     provider,
   );
   if (verdict.status !== 200) throw problemOf(verdict);
-  return json({
+  return json<Portal>({
     url: await provider.portalUrl(verdict.customer_id!, returnTo),
   });
 }

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import type { Authenticate } from "../_shared/auth.ts";
-import { parseFields, readBody, storableText } from "../_shared/body.ts";
+import { parseFields, readBody } from "../_shared/body.ts";
 import { explainRefusedValue } from "../_shared/database.ts";
 import { readIdempotencyKey } from "../_shared/idempotency_key.ts";
 import { bookAll } from "../_shared/payments/book.ts";
@@ -10,6 +9,14 @@ import { returnAddress } from "../_shared/payments/return_to.ts";
 import { problemOf } from "../_shared/problem.ts";
 import { json, type RequestContext, type Route } from "../_shared/route.ts";
 import type { Environment } from "../_shared/settings.ts";
+import {
+  beginContract,
+  checkoutRequest,
+  idQuery,
+  type OpenedCheckout,
+  showContract,
+  type ShownCheckout,
+} from "./contract.ts";
 import { openCheckout } from "./open_checkout.ts";
 
 /** What `checkout` works with. */
@@ -26,22 +33,10 @@ export function checkoutRoutes(dependencies: CheckoutDependencies): Route[] {
   const show: Route["handler"] = (context) =>
     showCheckout(context, dependencies).catch(explainRefusedValue);
   return [
-    { method: "POST", path: "", handler: begin },
-    { method: "GET", path: "/:id", handler: show },
+    { method: "POST", path: "", contract: beginContract, handler: begin },
+    { method: "GET", path: "/:id", contract: showContract, handler: show },
   ];
 }
-
-const MAX_NAME = 63;
-const MAX_ADDRESS = 2_048;
-
-const checkoutRequest = z.strictObject({
-  product: storableText().min(1).max(MAX_NAME),
-  // How many may be bought at once is the database's to say.
-  quantity: z.int("must be a whole number").min(1, "must be at least 1")
-    .max(2 ** 31 - 1, "is too large").default(1),
-  account_id: z.guid("must be the id of an account").toLowerCase().optional(),
-  return_to: z.string("must be text").max(MAX_ADDRESS).optional(),
-});
 
 async function beginCheckout(
   { request }: RequestContext,
@@ -78,7 +73,7 @@ async function beginCheckout(
     provider,
     database,
   );
-  return json(
+  return json<OpenedCheckout>(
     {
       checkout_id: checkout.id,
       url: checkout.url,
@@ -88,10 +83,6 @@ async function beginCheckout(
     201,
   );
 }
-
-const idQuery = z.strictObject({
-  id: z.string().regex(/^\w{1,255}$/, "must be the id of a checkout"),
-});
 
 /** Books by the way what no event has told: so a buyer has the credits even where the webhook was never set up. */
 async function showCheckout(
@@ -108,9 +99,9 @@ async function showCheckout(
   );
   if (found.status !== 200) throw problemOf(found);
   const { state, credits, reversed_credits, balance } = found;
-  return json({
+  return json<ShownCheckout>({
     checkout_id: id,
-    status: state,
+    status: state!,
     credits,
     reversed_credits,
     balance,

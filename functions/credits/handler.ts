@@ -1,16 +1,21 @@
 import { z } from "zod";
 import { parseFields, readJsonBody } from "../_shared/body.ts";
 import { quoteRequest } from "../_shared/generation_request.ts";
-import {
-  accountQuery,
-  pageQuery,
-  parseQuery,
-  readCursor,
-  toPage,
-} from "../_shared/page.ts";
+import { parseQuery, readCursor, toPage } from "../_shared/page.ts";
 import { problemOf } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import { MAX_CHAT_BYTES } from "../openai/body.ts";
+import {
+  type Balance,
+  balanceContract,
+  balanceQuery,
+  entriesContract,
+  entriesQuery,
+  type EntryPage,
+  type Quote,
+  quoteContract,
+  statementContract,
+} from "./contract.ts";
 import { isConversation, quoteText } from "./quote_text.ts";
 import { showStatement } from "./statement.ts";
 import {
@@ -30,14 +35,22 @@ export function creditRoutes(dependencies: UserDependencies): Route[] {
   const statement = asUser(dependencies, showStatement);
   const quote = asUser(dependencies, quoteGeneration);
   return [
-    { method: "GET", path: "", handler: balance },
-    { method: "GET", path: "/entries", handler: entries },
-    { method: "GET", path: "/statement", handler: statement },
-    { method: "POST", path: "/quote", handler: quote },
+    { method: "GET", path: "", contract: balanceContract, handler: balance },
+    {
+      method: "GET",
+      path: "/entries",
+      contract: entriesContract,
+      handler: entries,
+    },
+    {
+      method: "GET",
+      path: "/statement",
+      contract: statementContract,
+      handler: statement,
+    },
+    { method: "POST", path: "/quote", contract: quoteContract, handler: quote },
   ];
 }
-
-const balanceQuery = z.strictObject(accountQuery);
 
 /**
  * The balance with what is due as if it were booked: the month's credits are there from its first
@@ -47,10 +60,9 @@ async function showBalance(context: UserContext): Promise<Response> {
   const { account_id: wanted } = parseQuery(balanceQuery, context.url);
   const { id, ...account } = await visibleAccount(context, wanted);
   const expiring = await context.rows.expiringGrants(id);
-  return json({ account_id: id, ...account, ...expiring });
+  return json<Balance>({ account_id: id, ...account, ...expiring });
 }
 
-const entriesQuery = pageQuery.extend(accountQuery);
 const position = z.strictObject({ seq: z.int().positive() });
 
 async function listEntries(context: UserContext): Promise<Response> {
@@ -58,7 +70,7 @@ async function listEntries(context: UserContext): Promise<Response> {
   const after = readCursor(cursor, position);
   const accountId = await visibleAccountId(context, account_id);
   const found = await context.rows.entries(accountId, limit + 1, after?.seq);
-  return json(toPage(found, limit, ({ seq }) => ({ seq })));
+  return json<EntryPage>(toPage(found, limit, ({ seq }) => ({ seq })));
 }
 
 /** The price alone: plan, balance and limits are judged where it is charged. */
@@ -73,5 +85,5 @@ async function quoteGeneration(
     const required = quote.cost ?? undefined;
     throw problemOf(quote, { members: { required } });
   }
-  return json({ model: quote.model, cost: quote.cost });
+  return json<Quote>({ model: quote.model!, cost: quote.cost! });
 }

@@ -1,6 +1,7 @@
 import { problemOf } from "../_shared/problem.ts";
 import { json } from "../_shared/route.ts";
 import type { UserRows } from "../_shared/user_rows.ts";
+import type { TextQuote } from "./contract.ts";
 import { chatBounds, readChatRequest } from "../openai/chat_request.ts";
 
 /** Whether a quote is asked for a conversation. */
@@ -22,6 +23,11 @@ export async function quoteText(
     chatBounds(chat, pictureTokens),
   );
   if (quote.status !== 200) throw problemOf(quote);
-  const { model, least, likely, most, output_tokens } = quote;
-  return json({ model, least, likely, most, output_tokens });
+  return json<TextQuote>({
+    model: quote.model!,
+    least: quote.least!,
+    likely: quote.likely!,
+    most: quote.most!,
+    output_tokens: quote.output_tokens,
+  });
 }

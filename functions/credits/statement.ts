@@ -1,14 +1,13 @@
 import { stringify } from "@std/csv/stringify";
 import { accepts } from "@std/http/negotiation";
-import { z } from "zod";
 import { DatabaseError } from "../_shared/database.ts";
-import { moment } from "../_shared/moment.ts";
-import { accountQuery, parseQuery } from "../_shared/page.ts";
+import { parseQuery } from "../_shared/page.ts";
 import { invalidRequest } from "../_shared/problem.ts";
 import { json } from "../_shared/route.ts";
 import type { UserContext } from "../_shared/user_handler.ts";
 import type { StatementLine } from "../_shared/user_rows.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
+import { type Statement, statementQuery } from "./contract.ts";
 
 const JSON_TYPE = "application/json";
 const CSV_TYPE = "text/csv; charset=utf-8";
@@ -24,15 +23,6 @@ const COLUMNS = [
   "reason",
 ] as const;
 
-const statementQuery = z.strictObject({
-  ...accountQuery,
-  from: moment,
-  to: moment,
-}).refine(({ from, to }) => Date.parse(from) <= Date.parse(to), {
-  path: ["to"],
-  error: "must not be before from",
-});
-
 /** `GET credits/statement`: the statement of a period, as JSON or, where the client prefers it, as CSV. */
 export async function showStatement(context: UserContext): Promise<Response> {
   const { account_id, from, to } = parseQuery(statementQuery, context.url);
@@ -40,7 +30,7 @@ export async function showStatement(context: UserContext): Promise<Response> {
   const lines = await context.rows.statement({ accountId, from, to })
     .catch(explainLength);
   const preferred = accepts(context.request, JSON_TYPE, CSV_TYPE);
-  return preferred === CSV_TYPE ? csv(lines) : json({ lines });
+  return preferred === CSV_TYPE ? csv(lines) : json<Statement>({ lines });
 }
 
 function explainLength(error: unknown): never {

@@ -3,6 +3,7 @@ import type { CreditEvents, Failure } from "../_shared/credit_events.ts";
 import { logEvent } from "../_shared/log.ts";
 import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
+import { deliverContract, type Deliveries } from "./contract.ts";
 import { retryAfterSeconds } from "./retry_after.ts";
 import type { Message, Target, Targets } from "./targets.ts";
 
@@ -42,9 +43,12 @@ export function deliverRoutes(dependencies: DeliverDependencies): Route[] {
       tried = round.length;
     }
     const failed = outcomes.filter((failure) => failure !== undefined).length;
-    return json({ delivered: outcomes.length - failed, failed });
+    return json<Deliveries>({
+      delivered: outcomes.length - failed,
+      failed,
+    });
   };
-  return [{ method: "POST", path: "", handler }];
+  return [{ method: "POST", path: "", contract: deliverContract, handler }];
 }
 
 function nowhereToGo(): Problem {

@@ -18,23 +18,11 @@ import {
   type EndedJob,
   endedJob,
 } from "../_shared/results.ts";
+import type { AcceptedJob, SucceededJob } from "./contract.ts";
 import type { FinishedJob } from "./run_job.ts";
 import { isOver, type SubmittedJob } from "./submit_job.ts";
 
 const LOOK_AGAIN_SECONDS = 2;
-
-/** What is answered of a job that succeeded. */
-export interface SucceededJob {
-  job_id: string;
-  status: "succeeded";
-  model: string;
-  cost: number;
-  balance: number | null;
-  outputs: unknown[];
-  created_at: string;
-  /** There where the files were deleted since: the outputs say what they were. */
-  output_deleted_at?: string;
-}
 
 /** How a succeeded job is answered. */
 export interface AnswerForm {
@@ -83,7 +71,7 @@ export function submittedAnswer(
     const ended = { id, status, refunded, error: null };
     throw endedProblem(ended, balance ?? null, rateLimitHeaders(charge));
   }
-  return json(
+  return json<AcceptedJob>(
     {
       job_id: id,
       status,

@@ -18,7 +18,7 @@ import {
   ProviderError,
 } from "../_shared/providers/provider.ts";
 import { rateLimitHeaders } from "../_shared/rate_limit.ts";
-import type { Handler } from "../_shared/route.ts";
+import type { Handler, Route } from "../_shared/route.ts";
 import { chargedJob, type ChargeResult } from "../_shared/results.ts";
 import {
   type AnswerForm,
@@ -28,6 +28,7 @@ import {
   replayedAnswer,
   submittedAnswer,
 } from "./answer.ts";
+import { generateContract } from "./contract.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
 import { giveBack, type PaidJob, refund, runJob } from "./run_job.ts";
@@ -45,6 +46,12 @@ export interface GenerateDependencies {
   findFirstFrame?: FindFirstFrame;
   /** For models whose provider calls back; left out: there are none. */
   callbacks?: Callbacks;
+}
+
+/** The route of `generate`. */
+export function generateRoutes(dependencies: GenerateDependencies): Route[] {
+  const handler = generateHandler(dependencies);
+  return [{ method: "POST", path: "", contract: generateContract, handler }];
 }
 
 /** `POST generate`: charges, generates, and settles or refunds; or hands the job to a provider that calls back. */

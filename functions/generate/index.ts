@@ -6,10 +6,10 @@ import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { outputStore as store } from "../_shared/outputs.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
-import { generateHandler } from "./handler.ts";
+import { generateRoutes } from "./handler.ts";
 
 const environment = (name: string) => Deno.env.get(name);
-const handler = generateHandler({
+const routes = generateRoutes({
   authenticate,
   database: creditsDatabase,
   findProvider: providerRegistry(environment),
@@ -25,5 +25,5 @@ const handler = generateHandler({
 
 /** The edge function `generate`. */
 export default {
-  fetch: serveRoutes("generate", [{ method: "POST", path: "", handler }]),
+  fetch: serveRoutes("generate", routes),
 };

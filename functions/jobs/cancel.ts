@@ -9,6 +9,7 @@ import type { FindCallbackProvider } from "../_shared/providers/callback_provide
 import type { JobResult } from "../_shared/results.ts";
 import { json } from "../_shared/route.ts";
 import type { UserContext } from "../_shared/user_handler.ts";
+import type { CanceledJob, CancelingJob } from "./contract.ts";
 import { ownJob, withCharged } from "./own_job.ts";
 
 /** When to look at a job again whose provider has not stopped it, in seconds. */
@@ -40,7 +41,7 @@ export async function cancelJob(
     });
   }
   if (code === "cancel_requested") {
-    return json(
+    return json<CancelingJob>(
       {
         ...withCharged(await ownJob(context)),
         code,
@@ -60,7 +61,7 @@ export async function cancelJob(
       { members: { job_id: id, job_status: status } },
     );
   }
-  return json({ ...withCharged(await ownJob(context)), balance });
+  return json<CanceledJob>({ ...withCharged(await ownJob(context)), balance });
 }
 
 async function cancel(

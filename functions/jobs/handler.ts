@@ -2,13 +2,7 @@ import { z } from "zod";
 import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { moment } from "../_shared/moment.ts";
-import {
-  accountQuery,
-  pageQuery,
-  parseQuery,
-  readCursor,
-  toPage,
-} from "../_shared/page.ts";
+import { parseQuery, readCursor, toPage } from "../_shared/page.ts";
 import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import {
@@ -17,9 +11,18 @@ import {
   type UserDependencies,
 } from "../_shared/user_handler.ts";
 import { type CancelDependencies, cancelJob } from "./cancel.ts";
+import {
+  cancelContract,
+  type ChargedJobDetail,
+  deleteOutputContract,
+  eraseContract,
+  type JobPage,
+  listContract,
+  listQuery,
+  showContract,
+} from "./contract.ts";
 import { deleteFiles, jobAnswer, type OutputDependencies } from "./outputs.ts";
 import { ownJob, withCharged } from "./own_job.ts";
-import { jobStatus } from "../_shared/results.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
@@ -51,19 +54,34 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
     (context) => deleteJobOutput(context, dependencies),
   );
   return [
-    { method: "GET", path: "", handler: list },
-    { method: "GET", path: "/:id", handler: show },
-    { method: "DELETE", path: "/:id", handler: cancel },
-    { method: "POST", path: "/:id/cancel", handler: cancel },
-    { method: "DELETE", path: "/:id/content", handler: erase },
-    { method: "DELETE", path: "/:id/output", handler: deleteOutput },
+    { method: "GET", path: "", contract: listContract, handler: list },
+    { method: "GET", path: "/:id", contract: showContract, handler: show },
+    {
+      method: "DELETE",
+      path: "/:id",
+      contract: cancelContract,
+      handler: cancel,
+    },
+    {
+      method: "POST",
+      path: "/:id/cancel",
+      contract: cancelContract,
+      handler: cancel,
+    },
+    {
+      method: "DELETE",
+      path: "/:id/content",
+      contract: eraseContract,
+      handler: erase,
+    },
+    {
+      method: "DELETE",
+      path: "/:id/output",
+      contract: deleteOutputContract,
+      handler: deleteOutput,
+    },
   ];
 }
-
-const listQuery = pageQuery.extend({
-  ...accountQuery,
-  status: jobStatus.optional(),
-});
 
 const position = z.strictObject({ created_at: moment, id: z.guid() });
 
@@ -87,7 +105,7 @@ async function listJobs(
     limit,
     ({ created_at, id }) => ({ created_at, id }),
   );
-  return json({ ...page, data: page.data.map(withCharged) });
+  return json<JobPage>({ ...page, data: page.data.map(withCharged) });
 }
 
 async function showJob(
@@ -103,7 +121,7 @@ async function eraseJob(
 ): Promise<Response> {
   const { id } = await ownJob(context);
   await database.erase(id, context.user.id).catch(explainKept);
-  return json(withCharged(await ownJob(context)));
+  return json<ChargedJobDetail>(withCharged(await ownJob(context)));
 }
 
 async function deleteJobOutput(

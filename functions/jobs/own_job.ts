@@ -1,11 +1,9 @@
-import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
 import { parseQuery } from "../_shared/page.ts";
 import { Problem } from "../_shared/problem.ts";
 import type { UserContext } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
-
-const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
+import { idQuery } from "./contract.ts";
 
 /**
  * The job that a request names, where its user may see it.

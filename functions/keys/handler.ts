@@ -1,15 +1,8 @@
-import { z } from "zod";
 import type { AuthenticateCaller } from "../_shared/auth.ts";
 import type { AppKeysDatabase } from "../_shared/app_keys_database.ts";
-import {
-  parseFields,
-  readBody,
-  storableText,
-  wholeNumber,
-} from "../_shared/body.ts";
+import { parseFields, readBody } from "../_shared/body.ts";
 import { DatabaseError, explainRefusedValue } from "../_shared/database.ts";
-import { moment } from "../_shared/moment.ts";
-import { accountQuery, parseQuery } from "../_shared/page.ts";
+import { parseQuery } from "../_shared/page.ts";
 import { invalidRequest, Problem } from "../_shared/problem.ts";
 import {
   type Handler,
@@ -17,25 +10,23 @@ import {
   type RequestContext,
   type Route,
 } from "../_shared/route.ts";
+import {
+  createContract,
+  keyId,
+  type KeyList,
+  keyRequest,
+  keysQuery,
+  listContract,
+  type MadeKey,
+  revokeContract,
+  type RevokedKey,
+} from "./contract.ts";
 
 /** What `keys` works with. */
 export interface KeysDependencies {
   authenticate: AuthenticateCaller;
   database: AppKeysDatabase;
 }
-
-const keyRequest = z.strictObject({
-  account_id: accountQuery.account_id,
-  name: storableText().min(1, "must have a character").max(
-    100,
-    "must have at most 100 characters",
-  ),
-  models: z.array(storableText().min(1).max(63)).min(1).max(100).optional(),
-  monthly_cap: wholeNumber(0, 1_000_000_000_000).optional(),
-  expires_at: moment.optional(),
-});
-const keysQuery = z.strictObject(accountQuery);
-const keyId = z.object({ id: z.guid("must be the id of a key") });
 
 /** The routes of `keys`: make a key, list them, revoke one. */
 export function keyRoutes(dependencies: KeysDependencies): Route[] {
@@ -44,6 +35,7 @@ export function keyRoutes(dependencies: KeysDependencies): Route[] {
     {
       method: "POST",
       path: "",
+      contract: createContract,
       handler: asHolder(dependencies, async ({ request }, userId) => {
         const { account_id, ...wish } = await readBody(request, keyRequest);
         const accountId = accountOf(account_id, userId);
@@ -52,28 +44,34 @@ export function keyRoutes(dependencies: KeysDependencies): Route[] {
           userId,
           wish,
         );
-        return json({ id: key_id, ...made, ...wish }, {}, 201);
+        return json<MadeKey>({ id: key_id, ...made, ...wish }, {}, 201);
       }),
     },
     {
       method: "GET",
       path: "",
+      contract: listContract,
       handler: asHolder(dependencies, async ({ url }, userId) => {
         const { account_id } = parseQuery(keysQuery, url);
         const rows = await database.list(accountOf(account_id, userId), userId);
         const data = rows.map(({ key_id, ...row }) => ({ id: key_id, ...row }));
-        return json({ data });
+        return json<KeyList>({ data });
       }),
     },
     {
       method: "DELETE",
       path: "/:id",
+      contract: revokeContract,
       handler: asHolder(dependencies, async ({ url, params }, userId) => {
         const { account_id } = parseQuery(keysQuery, url);
         const { id } = parseFields(keyId, params);
         const accountId = accountOf(account_id, userId);
         const isNew = await database.revoke(accountId, userId, id);
-        return json({ id, revoked: true, was_revoked_before: !isNew });
+        return json<RevokedKey>({
+          id,
+          revoked: true,
+          was_revoked_before: !isNew,
+        });
       }),
     },
   ];

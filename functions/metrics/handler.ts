@@ -2,6 +2,7 @@ import { accepts } from "@std/http/negotiation";
 import type { AuthenticateService } from "../_shared/auth.ts";
 import type { OperationalMetrics } from "../_shared/operational_metrics.ts";
 import type { Route } from "../_shared/route.ts";
+import { metricsContract } from "./contract.ts";
 import { expose, type Format, FORMATS } from "./exposition.ts";
 
 const TEXT = "text/plain;version=0.0.4";
@@ -24,7 +25,7 @@ export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
       headers: { "content-type": format },
     });
   };
-  return [{ method: "GET", path: "", handler }];
+  return [{ method: "GET", path: "", contract: metricsContract, handler }];
 }
 
 /** OpenMetrics where it is preferred; else the text that every Prometheus reads. */

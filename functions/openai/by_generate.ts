@@ -2,7 +2,7 @@ import {
   type GenerateDependencies,
   generateHandler,
 } from "../generate/handler.ts";
-import type { SucceededJob } from "../generate/answer.ts";
+import type { SucceededJob } from "../generate/contract.ts";
 import type { User } from "../_shared/auth.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { Problem } from "../_shared/problem.ts";

@@ -1,30 +1,9 @@
-import { z } from "zod";
-import { parseFields, wholeNumber } from "../_shared/body.ts";
+import { parseFields } from "../_shared/body.ts";
 import type { TextBounds } from "../_shared/text_database.ts";
 import { readCacheMarks } from "./cache_marks.ts";
+import { chatRequest } from "./contract.ts";
 import { CHAT_FIELDS, passedFields, unsupported } from "./fields.ts";
 import { byteLength, likelyTokens } from "./token_count.ts";
-
-const MOST_TOKENS = 100_000_000;
-const tokens = wholeNumber(1, MOST_TOKENS).nullish();
-
-/** What we read of a chat request. The rest of it is the provider's to judge. */
-const chatRequest = z.looseObject({
-  model: z.string("must be the name of a model").min(1).max(63),
-  messages: z.array(
-    z.looseObject({ role: z.string("must be a role") }),
-    "must be a list of messages",
-  ).min(1, "must have at least one message").max(10_000),
-  stream: z.boolean("must be true or false").nullish(),
-  stream_options: z.strictObject({
-    include_usage: z.boolean("must be true or false").optional(),
-    include_obfuscation: z.boolean("must be true or false").optional(),
-  }).nullish(),
-  n: wholeNumber(1, 100).nullish(),
-  max_tokens: tokens,
-  max_completion_tokens: tokens,
-  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
-});
 
 /** A chat request: what goes on, and what it may use. */
 export interface ChatRequest {

@@ -1,26 +1,11 @@
-import { z } from "zod";
-import { parseFields, wholeNumber } from "../_shared/body.ts";
+import { parseFields } from "../_shared/body.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
 import type { Callers } from "./caller.ts";
 import { chargeAndAnswer, type TextDependencies } from "./charge_and_answer.ts";
+import { embeddingRequest } from "./contract.ts";
 import { EMBEDDING_FIELDS, passedFields } from "./fields.ts";
 import { byteLength, likelyTokens } from "./token_count.ts";
-
-const tokenIds = z.array(z.int()).min(1);
-const embeddingRequest = z.looseObject({
-  model: z.string("must be the name of a model").min(1).max(63),
-  input: z.union(
-    [
-      z.string().min(1),
-      z.array(z.string()).min(1),
-      tokenIds,
-      z.array(tokenIds),
-    ],
-    "must be text, a list of texts, or tokens",
-  ),
-  dimensions: wholeNumber(1, 65_536).nullish(),
-});
 
 /** `POST embeddings`: vectors of texts. */
 export function embeddingsHandler(

@@ -1,4 +1,5 @@
-import { Problem } from "../_shared/problem.ts";
+import { z } from "zod";
+import { Problem, problemDocument } from "../_shared/problem.ts";
 
 // Types as OpenAI's clients know them.
 const TYPES: Record<number, string> = {
@@ -10,20 +11,29 @@ const TYPES: Record<number, string> = {
 };
 
 /** The body of an error as OpenAI's clients read it. */
-export interface OpenAiError {
-  error: {
-    message: string;
-    type: string;
-    code: string;
-    param: string | null;
-    metadata: Record<string, unknown>;
-  };
-}
+export const openAiErrorBody = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    code: z.string(),
+    param: z.string().nullable().describe("the field that is wrong"),
+    metadata: problemDocument.omit({
+      type: true,
+      title: true,
+      status: true,
+      code: true,
+      detail: true,
+      param: true,
+    }),
+  }),
+}).meta({ id: "OpenAiError" });
+/** The body of an error as OpenAI's clients read it. */
+export type OpenAiError = z.infer<typeof openAiErrorBody>;
 
 /** A problem in OpenAI's form. */
 export function openAiError(problem: Problem, requestId: string): OpenAiError {
   const { code, status, members: { param, errors, ...others } } = problem;
-  const [first] = (errors ?? []) as { field: string; message: string }[];
+  const [first] = errors ?? [];
   const type = TYPES[status] ??
     (status >= 500 ? "server_error" : "invalid_request_error");
   const message = first && code === "invalid_request"
@@ -34,7 +44,7 @@ export function openAiError(problem: Problem, requestId: string): OpenAiError {
       message,
       type,
       code,
-      param: (param ?? first?.field ?? null) as string | null,
+      param: param ?? first?.field ?? null,
       metadata: { request_id: requestId, ...others, ...(first && { errors }) },
     },
   };

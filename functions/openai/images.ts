@@ -1,6 +1,5 @@
-import { z } from "zod";
-import type { SucceededJob } from "../generate/answer.ts";
-import { parseFields, wholeNumber } from "../_shared/body.ts";
+import type { SucceededJob } from "../generate/contract.ts";
+import { parseFields } from "../_shared/body.ts";
 import { type FileContent, jsonWithFiles } from "../_shared/json_with_files.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
@@ -11,16 +10,8 @@ import {
   type MediaDependencies,
 } from "./by_generate.ts";
 import type { Callers } from "./caller.ts";
+import { imageRequest } from "./contract.ts";
 import { IMAGE_FIELDS, passedFields } from "./fields.ts";
-
-const imageRequest = z.looseObject({
-  model: z.string("must be the name of a model").min(1).max(63).optional(),
-  prompt: z.string("must be text"),
-  n: wholeNumber(1, 100).nullish(),
-  size: z.string().regex(/^(\d{1,5}x\d{1,5}|auto)$/, "must be such as 512x512")
-    .nullish(),
-  response_format: z.enum(["b64_json", "url"]).nullish(),
-});
 
 /** `POST images/generations`, by way of our own `generate`. */
 export function imagesHandler(

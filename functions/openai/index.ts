@@ -5,6 +5,13 @@ import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { textDatabase as database } from "../_shared/text_database.ts";
 import { callersOf } from "./caller.ts";
+import {
+  chatContract,
+  embeddingsContract,
+  imagesContract,
+  modelsContract,
+  speechContract,
+} from "./contract.ts";
 import { chatHandler } from "./chat.ts";
 import { embeddingsHandler } from "./embeddings.ts";
 import { answerOpenAiError } from "./errors.ts";
@@ -30,26 +37,31 @@ export default {
     {
       method: "POST",
       path: "/v1/chat/completions",
+      contract: chatContract,
       handler: chatHandler(callers, dependencies),
     },
     {
       method: "POST",
       path: "/v1/embeddings",
+      contract: embeddingsContract,
       handler: embeddingsHandler(callers, dependencies),
     },
     {
       method: "POST",
       path: "/v1/images/generations",
+      contract: imagesContract,
       handler: imagesHandler(callers, media),
     },
     {
       method: "POST",
       path: "/v1/audio/speech",
+      contract: speechContract,
       handler: speechHandler(callers, media),
     },
     {
       method: "GET",
       path: "/v1/models",
+      contract: modelsContract,
       handler: modelsHandler(callers, database),
     },
   ], answerOpenAiError),

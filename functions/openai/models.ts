@@ -2,6 +2,7 @@ import { json } from "../_shared/route.ts";
 import type { Handler } from "../_shared/route.ts";
 import type { ModelRow, TextDatabase } from "../_shared/text_database.ts";
 import type { Callers } from "./caller.ts";
+import type { Models, OpenAiModel } from "./contract.ts";
 
 /** `GET models`: what this caller may use, with its prices. */
 export function modelsHandler(
@@ -12,11 +13,11 @@ export function modelsHandler(
     const asking = await callers.read(request);
     const { accountId, appKeyId } = await callers.terms(asking, null);
     const rows = await database.models(accountId, appKeyId);
-    return json({ object: "list", data: rows.map(toModel) });
+    return json<Models>({ object: "list", data: rows.map(toModel) });
   };
 }
 
-function toModel(row: ModelRow) {
+function toModel(row: ModelRow): OpenAiModel {
   return {
     id: row.name,
     object: "model",

@@ -35,7 +35,7 @@ export function replayedAnswer(
     "x-credits-cost": String(cost),
     "x-credits-balance": String(charge.balance),
   };
-  if (!isStream) return json(answer, headers);
+  if (!isStream) return json<Answer>(answer, headers);
   return new Response(toEvents(answer, wantsUsage), {
     headers: { ...headers, "content-type": "text/event-stream; charset=utf-8" },
   });

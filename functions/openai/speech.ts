@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { SucceededJob } from "../generate/answer.ts";
+import type { SucceededJob } from "../generate/contract.ts";
 import { parseFields } from "../_shared/body.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
@@ -10,14 +10,8 @@ import {
   type MediaDependencies,
 } from "./by_generate.ts";
 import type { Callers } from "./caller.ts";
+import { speechRequest } from "./contract.ts";
 import { passedFields, SPEECH_FIELDS } from "./fields.ts";
-
-const speechRequest = z.looseObject({
-  model: z.string("must be the name of a model").min(1).max(63).optional(),
-  input: z.string("must be text"),
-  voice: z.string("must be text").nullish(),
-  response_format: z.string("must be text").nullish(),
-});
 
 const shownFile = z.object({
   path: z.string(),

@@ -8,6 +8,7 @@ import { paymentEvents } from "../_shared/payments/registry.ts";
 import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import type { Environment } from "../_shared/settings.ts";
+import { eventContract, type TakenEvent } from "./contract.ts";
 
 /** Largest body of an event, in bytes. */
 const MAX_EVENT_BYTES = 1024 * 1024;
@@ -32,18 +33,23 @@ export function eventRoutes(dependencies: EventDependencies): Route[] {
     }
     const body = await readBytes(request, MAX_EVENT_BYTES);
     const signed = await events.verify(body, request.headers);
-    return json(
+    return json<TakenEvent>(
       await keepAlive(() => take(signed, events.livemode, dependencies)),
     );
   };
-  return [{ method: "POST", path: "/:provider", handler }];
+  return [{
+    method: "POST",
+    path: "/:provider",
+    contract: eventContract,
+    handler,
+  }];
 }
 
 async function take(
   { event, livemode, read }: SignedEvent,
   ours: boolean,
   { database }: EventDependencies,
-): Promise<{ outcome: string; cause?: string }> {
+): Promise<TakenEvent> {
   if (livemode !== ours) {
     logEvent("error", "payment_event_of_other_mode", {
       payment_event: event.id,

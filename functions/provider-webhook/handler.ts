@@ -7,6 +7,7 @@ import {
   type CallbackDependencies,
   receiveCallback,
 } from "./receive_callback.ts";
+import { type TakenCallback, webhookContract } from "./contract.ts";
 
 /** What `provider-webhook` works with. */
 export interface WebhookDependencies extends CallbackDependencies {
@@ -32,7 +33,12 @@ export function webhookRoutes(dependencies: WebhookDependencies): Route[] {
         dependencies,
       )
     );
-    return json({ job_id: jobId, code });
+    return json<TakenCallback>({ job_id: jobId, code });
   };
-  return [{ method: "POST", path: "/:provider", handler }];
+  return [{
+    method: "POST",
+    path: "/:provider",
+    contract: webhookContract,
+    handler,
+  }];
 }

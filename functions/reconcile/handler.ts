@@ -1,12 +1,14 @@
-import { z } from "zod";
 import type { AuthenticateService } from "../_shared/auth.ts";
 import { readBody } from "../_shared/body.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import type { Reconciliation } from "../_shared/operators.ts";
 import { serviceUnavailable } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
-
-const reconcileRequest = z.strictObject({ deep: z.boolean().default(false) });
+import {
+  reconcileContract,
+  type Reconciled,
+  reconcileRequest,
+} from "./contract.ts";
 
 /** What `reconcile` works with. */
 export interface ReconcileDependencies {
@@ -19,9 +21,9 @@ export function reconcileRoutes(dependencies: ReconcileDependencies): Route[] {
   const handler: Route["handler"] = async ({ request }) => {
     await dependencies.authenticateService(request);
     const { deep } = await readBody(request, reconcileRequest);
-    return json(await check(dependencies.reconcile, deep));
+    return json<Reconciled>(await check(dependencies.reconcile, deep));
   };
-  return [{ method: "POST", path: "", handler }];
+  return [{ method: "POST", path: "", contract: reconcileContract, handler }];
 }
 
 async function check(

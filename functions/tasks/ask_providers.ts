@@ -15,6 +15,7 @@ import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
 import type { ProviderAsk } from "../_shared/results.ts";
 import type { EndDependencies } from "../_shared/settle_made.ts";
+import type { Asked } from "./contract.ts";
 
 /** So many providers are asked, and so many jobs' files copied, at the same time. */
 const JOBS_AT_ONCE = 8;
@@ -28,9 +29,6 @@ export interface AskDependencies extends EndDependencies {
     & Pick<CallbackDatabase, "claimAsks" | "answered">;
   findProvider: FindCallbackProvider;
 }
-
-/** What became of the jobs that were asked of. */
-export type Asked = Record<"running" | "ended" | "unknown" | "failed", number>;
 
 /**
  * Asks providers about jobs of which nothing was heard, and does what they say: as a callback would. So a lost

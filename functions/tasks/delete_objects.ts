@@ -2,6 +2,7 @@ import { logEvent } from "../_shared/log.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
 import type { StorageDatabase } from "../_shared/storage_database.ts";
 import { StoreError } from "../_shared/store_error.ts";
+import type { Deleted } from "./contract.ts";
 
 /** Storage takes up to a thousand paths in a call. */
 const PATHS_AT_ONCE = 100;
@@ -19,7 +20,7 @@ export interface DeleteDependencies {
 export async function deleteObjects(
   { database, store }: DeleteDependencies,
   isOver: () => boolean,
-): Promise<{ deleted: number; failed: number }> {
+): Promise<Deleted> {
   const count = { deleted: 0, failed: 0 };
   while (!isOver() && count.failed === 0) {
     const paths = await database.claimDeletions(PATHS_AT_ONCE);

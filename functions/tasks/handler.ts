@@ -1,12 +1,17 @@
 import type { AuthenticateService } from "../_shared/auth.ts";
+import type { Contract } from "../_shared/contract.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { json, type Route } from "../_shared/route.ts";
 
 /** After it no more work is begun: pg_net, which calls, waits for a minute. What was begun goes on without it. */
 const CALL_MS = 35_000;
 
-/** Does what is due, until `isOver`; says how much that was. */
-export type Task = (isOver: () => boolean) => Promise<Record<string, number>>;
+/** Work of the schedule. */
+export interface Task {
+  contract: Contract;
+  /** Does what is due, until `isOver`; says how much that was. */
+  run: (isOver: () => boolean) => Promise<Record<string, number>>;
+}
 
 /** What `tasks` works with. */
 export interface TasksDependencies {
@@ -22,13 +27,14 @@ export interface TasksDependencies {
 export function taskRoutes(
   { authenticate, tasks, now }: TasksDependencies,
 ): Route[] {
-  return Object.entries(tasks).map(([name, task]) => ({
+  return Object.entries(tasks).map(([name, { contract, run }]) => ({
     method: "POST",
     path: `/${name}`,
+    contract,
     handler: async ({ request }) => {
       await authenticate(request);
       const end = now() + CALL_MS;
-      return json(await keepAlive(() => task(() => now() >= end)));
+      return json(await keepAlive(() => run(() => now() >= end)));
     },
   }));
 }

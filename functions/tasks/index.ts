@@ -6,6 +6,7 @@ import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { storageDatabase } from "../_shared/storage_database.ts";
 import { askProviders } from "./ask_providers.ts";
+import { askContract, deleteContract, moveContract } from "./contract.ts";
 import { deleteObjects } from "./delete_objects.ts";
 import { taskRoutes } from "./handler.ts";
 import { moveOutputs } from "./move_outputs.ts";
@@ -25,9 +26,18 @@ export default {
       authenticate,
       now: () => performance.now(),
       tasks: {
-        "ask-providers": (isOver) => askProviders(asking, isOver),
-        "delete-objects": (isOver) => deleteObjects(files, isOver),
-        "move-outputs": (isOver) => moveOutputs(files, isOver),
+        "ask-providers": {
+          contract: askContract,
+          run: (isOver) => askProviders(asking, isOver),
+        },
+        "delete-objects": {
+          contract: deleteContract,
+          run: (isOver) => deleteObjects(files, isOver),
+        },
+        "move-outputs": {
+          contract: moveContract,
+          run: (isOver) => moveOutputs(files, isOver),
+        },
       },
     }),
   ),

@@ -8,6 +8,7 @@ import type {
   StorageDatabase,
 } from "../_shared/storage_database.ts";
 import { StoreError } from "../_shared/store_error.ts";
+import type { Moved } from "./contract.ts";
 
 /** Each has its whole output in memory, one after the other. */
 const JOBS_AT_ONCE = 10;
@@ -27,7 +28,7 @@ export interface MoveDependencies {
 export async function moveOutputs(
   { database, store }: MoveDependencies,
   isOver: () => boolean,
-): Promise<{ moved: number; failed: number }> {
+): Promise<Moved> {
   const count = { moved: 0, failed: 0 };
   while (!isOver()) {
     const jobs = await database.claimOutputsToMove(JOBS_AT_ONCE);

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import type { AuthenticateCaller } from "../_shared/auth.ts";
-import { readBody, wholeNumber } from "../_shared/body.ts";
+import { readBody } from "../_shared/body.ts";
 import { explainRefusedValue } from "../_shared/database.ts";
 import type { OutputStore } from "../_shared/outputs.ts";
 import {
@@ -8,12 +7,10 @@ import {
   problemOf,
   serviceUnavailable,
 } from "../_shared/problem.ts";
-import { type Handler, json } from "../_shared/route.ts";
+import { type Handler, json, type Route } from "../_shared/route.ts";
 import type { StorageDatabase } from "../_shared/storage_database.ts";
 import { StoreError } from "../_shared/store_error.ts";
-
-const MEDIA_TYPES = ["image/png", "image/jpeg", "image/webp"] as const;
-const MAX_BYTES = 16 * 1024 * 1024;
+import { type Upload, uploadContract, uploadRequest } from "./contract.ts";
 
 /** What `uploads` works with. */
 export interface UploadsDependencies {
@@ -22,18 +19,13 @@ export interface UploadsDependencies {
   store: Pick<OutputStore, "signUpload">;
 }
 
-const uploadRequest = z.strictObject({
-  account_id: z.guid("must be the id of an account").toLowerCase()
-    .optional(),
-  media_type: z.enum(
-    MEDIA_TYPES,
-    `must be one of ${MEDIA_TYPES.join(", ")}`,
-  ),
-  bytes: wholeNumber(1, MAX_BYTES),
-});
-
 /** `POST uploads`: a path in the account's own folder, and where to send the file for it. */
-export function uploadsHandler(
+export function uploadRoutes(dependencies: UploadsDependencies): Route[] {
+  const handler = uploadsHandler(dependencies);
+  return [{ method: "POST", path: "", contract: uploadContract, handler }];
+}
+
+function uploadsHandler(
   { authenticate, database, store }: UploadsDependencies,
 ): Handler {
   return async ({ request }) => {
@@ -53,7 +45,7 @@ export function uploadsHandler(
     const { url, token } = await store.signUpload(path)
       .catch(explainUnsigned);
     const { expires_at } = result;
-    return json(
+    return json<Upload>(
       { path, media_type, bytes, upload_url: url, token, expires_at },
       {},
       201,

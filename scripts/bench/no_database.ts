@@ -6,7 +6,7 @@ import type { OutputStore } from "../../functions/_shared/outputs.ts";
 import { providerRegistry } from "../../functions/_shared/providers/registry.ts";
 import { serveRoutes } from "../../functions/_shared/route.ts";
 import type { JobResult } from "../../functions/_shared/results.ts";
-import { generateHandler } from "../../functions/generate/handler.ts";
+import { generateRoutes } from "../../functions/generate/handler.ts";
 import { serve } from "../stack/serve.ts";
 
 const COST = 500;
@@ -72,10 +72,10 @@ const store: OutputStore = {
 };
 
 const findProvider = providerRegistry((name) => Deno.env.get(name));
-const handler = generateHandler({
+const routes = generateRoutes({
   authenticate,
   database,
   findProvider,
   store,
 });
-serve(serveRoutes("generate", [{ method: "POST", path: "", handler }]));
+serve(serveRoutes("generate", routes));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { writeDeclarations } from "./declarations.ts";
 
 /** What an app can import: files of client/. */
-const ENTRIES = ["index", "react"];
+const ENTRIES = ["index", "react", "operators"];
 
 /** Writes the package as npm takes it: JavaScript, declarations, package.json, page and licence. */
 export async function buildClient(

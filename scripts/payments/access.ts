@@ -2,7 +2,7 @@ import type Stripe from "stripe";
 import {
   type OperatorClient,
   operatorClient,
-} from "../../functions/_shared/operators.ts";
+} from "../../functions/_shared/operator_client.ts";
 import { stripeAccess } from "../../functions/_shared/payments/stripe_client.ts";
 import { projectValues, withoutSlash } from "../environment.ts";
 import type { Terminal } from "../terminal.ts";

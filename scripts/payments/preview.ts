@@ -1,5 +1,5 @@
 import { run } from "../../functions/_shared/database.ts";
-import type { OperatorClient } from "../../functions/_shared/operators.ts";
+import type { OperatorClient } from "../../functions/_shared/operator_client.ts";
 import type { Bookable } from "../../functions/_shared/payments/neutral.ts";
 import {
   type PaymentResult,

@@ -106,6 +106,10 @@ describe.skipIf(!hasBrowser())(
     });
 
     test("generates, shows the picture, and the balance moves by itself", async () => {
+      // A first look at the job, and its repeat, meet a connection that breaks.
+      await page.route("**/functions/v1/jobs/*", (route) => route.abort(), {
+        times: 2,
+      });
       await press("Generate");
       await page.locator("img").waitFor();
       expect(await look(page)).toMatchObject({ width: 64, height: 64 });

@@ -4,10 +4,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { denoProgram } from "../../scripts/stack/functions.ts";
 import { type AppProject, installClient } from "../support/client_package.ts";
+import { generate } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { createUser } from "../support/user.ts";
 
@@ -85,27 +85,9 @@ describe("the packed file", () => {
     expect(Object.keys(peerDependencies)).toContain("@supabase/supabase-js");
   });
 
-  test.each([
-    ["a bundler", ts.ModuleKind.ESNext, ts.ModuleResolutionKind.Bundler],
-    ["Node", ts.ModuleKind.NodeNext, ts.ModuleResolutionKind.NodeNext],
-  ])("has types for %s", async (_, module, moduleResolution) => {
+  test("has types that Node resolves and that hold", async () => {
     const file = await app.write("typed.ts", TYPED);
-    const program = ts.createProgram([file], {
-      module,
-      moduleResolution,
-      target: ts.ScriptTarget.ES2022,
-      strict: true,
-      noEmit: true,
-      types: [],
-      // Those of the package are checked, too.
-      skipLibCheck: false,
-    });
-    const found = ts.getPreEmitDiagnostics(program)
-      .filter(({ file }) => !file?.fileName.includes("/@supabase/"))
-      .map(({ messageText }) =>
-        ts.flattenDiagnosticMessageText(messageText, " ")
-      );
-    expect(found).toEqual([]);
+    expect(app.typeErrorsInNode([file])).toEqual([]);
   });
 });
 
@@ -147,18 +129,28 @@ console.log(JSON.stringify({
 }));
 `;
 
-describe("an app that has installed it", () => {
-  test.each([
-    ["Node", process.execPath, ["--experimental-websocket"]],
-    // All it needs is there, and nothing is asked for.
-    ["Deno", denoProgram(), ["run", "--allow-all", "--no-remote"]],
-  ])("generates, watches the balance and meets a 402 in %s", async (
-    _,
-    program,
-    flags,
-  ) => {
-    const user = await createUser({ credits: 600 });
-    const file = await app.write("used.mjs", USED);
+const ASKED = `
+import {
+  detectAnomalies, getGenerationStats, reconcileCreditLedger,
+} from "@atomic-credits/client/operators";
+
+const { summary, discrepancies } = await reconcileCreditLedger({ deep: true });
+const { totalJobs, completedJobs } = await getGenerationStats(1);
+const { suspiciousActivity } = await detectAnomalies();
+console.log(JSON.stringify(
+  { summary, discrepancies, totalJobs, completedJobs, suspiciousActivity },
+));
+`;
+
+describe.each([
+  // supabase-js expects WebSocket, which Node 20 hides behind this flag.
+  ["Node", process.execPath, ["--experimental-websocket"]],
+  // All it needs is there, and nothing is asked for.
+  ["Deno", denoProgram(), ["run", "--allow-all", "--no-remote"]],
+])("what has installed it, in %s,", (_, program, flags) => {
+  /** What a program prints, as JSON. */
+  async function answerOf(name: string, text: string, env: NodeJS.ProcessEnv) {
+    const file = await app.write(name, text);
     const { stdout } = await run(program, [...flags, file], {
       cwd: app.folder,
       timeout: 60_000,
@@ -166,12 +158,21 @@ describe("an app that has installed it", () => {
         PATH: process.env.PATH,
         HOME: app.folder,
         DENO_NO_UPDATE_CHECK: "1",
+        ...env,
+      },
+    });
+    return JSON.parse(stdout);
+  }
+
+  test("generates, watches the balance and meets a 402", async () => {
+    const user = await createUser({ credits: 600 });
+    expect(
+      await answerOf("used.mjs", USED, {
         URL: stack.url,
         KEY: stack.publishableKey,
         TOKEN: user.token,
-      },
-    });
-    expect(JSON.parse(stdout)).toEqual({
+      }),
+    ).toEqual({
       cost: 500,
       files: 1,
       seen: 100,
@@ -179,5 +180,20 @@ describe("an app that has installed it", () => {
       code: "insufficient_credits",
       details: { balance: 100, required: 500 },
     });
+  });
+
+  test("asks what operators ask, with the project's address and key", async () => {
+    await generate(await createUser());
+    const answer = await answerOf("asked.mjs", ASKED, {
+      SUPABASE_URL: stack.url,
+      SUPABASE_SECRET_KEY: stack.secretKey,
+    });
+    expect(answer).toMatchObject({
+      summary: { deep: true, discrepancies: 0 },
+      discrepancies: [],
+      suspiciousActivity: expect.any(Array),
+    });
+    expect(answer.completedJobs).toBeGreaterThan(0);
+    expect(answer.totalJobs).toBeGreaterThanOrEqual(answer.completedJobs);
   });
 });

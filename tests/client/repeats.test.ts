@@ -55,6 +55,21 @@ describe("a generation whose request goes wrong on its way", () => {
   });
 });
 
+test("an answer that never comes is waited for until the time limit", async () => {
+  const proxy = await startFaultyProxy(stack.url);
+  try {
+    const user = await createUser({ credits: CREDITS });
+    const credits = await creditsOf(user, { url: proxy.url });
+    proxy.judge((_, path) =>
+      path.endsWith("/generate") ? new Promise(() => {}) : undefined
+    );
+    expect(await failureOf(credits.generate(SMALL_IMAGE, { timeoutMs: 500 })))
+      .toMatchObject({ code: "network_error", isRetryable: true });
+  } finally {
+    await proxy.stop();
+  }
+});
+
 /** Credits of a user whose requests to generate are answered in turn, then by the stack; and their keys. */
 async function scripted(answers: (Response | Error)[]) {
   const keys: (string | null)[] = [];

@@ -14,7 +14,7 @@ import type {
   JobRow,
   StatementLine,
 } from "../../functions/_shared/user_rows.ts";
-import type { SucceededJob } from "../../functions/generate/answer.ts";
+import type { SucceededJob } from "../../functions/generate/contract.ts";
 
 /** A body of some type as the functions read it, with what the client adds by itself left out. */
 type Body<Type, Schema extends z.ZodType> = Required<

@@ -3,6 +3,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import ts from "typescript";
 import { buildClient } from "../../scripts/client/build.ts";
 
 const run = promisify(execFile);
@@ -14,6 +15,10 @@ export interface AppProject {
   readonly files: readonly string[];
   /** Adds a file; its path. */
   readonly write: (name: string, text: string) => Promise<string>;
+  /** What TypeScript says of files of the project, which a bundler will bundle. */
+  readonly typeErrors: (files: readonly string[]) => string[];
+  /** The same where Node resolves the imports, and of the package's own declarations. */
+  readonly typeErrorsInNode: (files: readonly string[]) => string[];
   readonly remove: () => Promise<void>;
 }
 
@@ -53,8 +58,44 @@ export async function installClient(): Promise<AppProject> {
     }
     const files = packed.files.map(({ path }: { path: string }) => path);
     const remove = () => rm(folder, { recursive: true, force: true });
-    return { folder, files, write, remove };
+    return {
+      folder,
+      files,
+      write,
+      typeErrors: (files) => typeErrors(files, BUNDLED),
+      typeErrorsInNode: (files) => typeErrors(files, IN_NODE),
+      remove,
+    };
   } finally {
     await rm(built, { recursive: true, force: true });
   }
+}
+
+const BUNDLED: ts.CompilerOptions = {
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  target: ts.ScriptTarget.ES2022,
+  jsx: ts.JsxEmit.ReactJSX,
+  strict: true,
+  noEmit: true,
+  types: [],
+  skipLibCheck: true,
+};
+const IN_NODE: ts.CompilerOptions = {
+  ...BUNDLED,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  skipLibCheck: false,
+};
+
+function typeErrors(
+  files: readonly string[],
+  options: ts.CompilerOptions,
+): string[] {
+  return ts.getPreEmitDiagnostics(ts.createProgram(files, options))
+    // supabase-js' own are not ours to check.
+    .filter(({ file }) => !file?.fileName.includes("/@supabase/"))
+    .map(({ file, messageText }) =>
+      `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`
+    );
 }

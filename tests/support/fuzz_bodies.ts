@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Arsenal, Route } from "./fuzz_shots.ts";
+import { type Arsenal, EVENT, type Route } from "./fuzz_shots.ts";
 import { moment, mostly, oddText, oddValue } from "./fuzz_values.ts";
 
 /** What the checkouts ask for; the test puts it on sale. */
@@ -20,6 +20,7 @@ export function goodBody(
   if (aim === "POST provider-webhook/replicate") return callbackBody;
   if (aim === "POST provider-webhook/fal") return falBody;
   if (aim === "POST uploads") return uploadBody(arsenal);
+  if (aim === EVENT) return eventBody;
   if (aim === "POST billing-portal") return fc.constant("{}");
   if (aim === "POST checkout") return checkoutBody;
   if (aim === "POST keys") return keyBody;
@@ -105,6 +106,21 @@ function uploadBody(
     })
   );
 }
+
+/** Events as Stripe sends them, about what it does not have; some of another mode. */
+const eventBody = fc.record({
+  id: fc.uuid().map((id) => `evt_${id}`),
+  type: fc.constantFrom("checkout.session.completed", "charge.refunded", "x.y"),
+  created: fc.constantFrom(1_700_000_000, 1_800_000_000),
+  livemode: mostly(9, fc.constant(false), fc.boolean()),
+  data: mostly(
+    9,
+    fc.constantFrom(
+      { object: { id: "cs_test_none", object: "checkout.session" } },
+      { object: { id: "ch_none", object: "charge" } },
+    ),
+  ),
+}).map((body) => JSON.stringify(body));
 
 const checkoutBody = fc.record({
   product: mostly(9, fc.constant(FUZZED_PRODUCT)),

@@ -32,6 +32,8 @@ export interface Arsenal {
   readonly ownJob: () => string;
   /** A job of the user's that has made a picture. */
   readonly madeJob: () => string;
+  readonly ownCheckout: () => string;
+  readonly foreignCheckout: () => string;
   readonly foreignKey: () => string;
   /** An app key of the user's, by its id: another each time, as long as there are any. */
   readonly ownKey: () => string;
@@ -40,6 +42,8 @@ export interface Arsenal {
     route: CallbackRoute,
     body: string,
   ) => { readonly query: string; readonly headers: Record<string, string> };
+  /** What makes a body an event of the provider of payments. */
+  readonly event: (body: string) => Record<string, string>;
 }
 
 /** Every route, as it is meant to be called. */
@@ -54,11 +58,14 @@ export const ROUTES = [
   "DELETE jobs/:id",
   "POST jobs/:id/cancel",
   "DELETE jobs/:id/output",
+  "DELETE jobs/:id/content",
   "POST uploads",
   "GET products",
   "POST checkout",
+  "GET checkout/:id",
   "GET payments",
   "POST billing-portal",
+  "POST payment-events/stripe",
   "GET metrics",
   "POST reconcile",
   "POST deliver-events",
@@ -90,6 +97,9 @@ const CALLBACKS = [
   "POST provider-webhook/fal",
 ] as const;
 
+/** What takes the signature of the provider of payments. */
+export const EVENT: Route = "POST payment-events/stripe";
+
 export type CallbackRoute = typeof CALLBACKS[number];
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
@@ -117,11 +127,12 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     credential: fc.oneof(
       { weight: 9, arbitrary: fc.constant(0) },
       { weight: 1, arbitrary: fc.constant(1) },
-      { weight: 2, arbitrary: fc.nat(arsenal.credentials.length - 1) },
+      // So many that no route goes without, in the short form.
+      { weight: 5, arbitrary: fc.nat(arsenal.credentials.length - 1) },
     ),
     extra: mostly(3, fc.constant({}), extraHeaders),
     key: mostly(2, fc.constant({}), usedKeys),
-    asOperator: mostly(3, fc.constant(true), fc.constant(false)),
+    asOperator: mostly(2, fc.constant(true), fc.constant(false)),
   }).chain(({ target, body, credential, extra, key, asOperator }) => {
     const { method, path, route } = target;
     const isOperators = OPERATORS.some((each) => each === target.aim);
@@ -131,6 +142,7 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
       const callback = called && asOperator
         ? arsenal.callback(called, body)
         : undefined;
+      const isEvent = target.aim === EVENT && asOperator;
       return {
         route,
         method,
@@ -141,6 +153,7 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
             : arsenal.credentials[credential]!()),
           "content-type": "application/json",
           ...callback?.headers,
+          ...isEvent ? arsenal.event(body) : {},
           ...key as Record<string, string>,
           ...extra as Record<string, string>,
         },
@@ -195,17 +208,23 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
 }
 
 function id(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
-  const [own, foreign] = aim.includes("keys/")
-    ? [arsenal.ownKey, arsenal.foreignKey]
-    : aim.endsWith("/output")
-    ? [arsenal.madeJob, arsenal.foreignJob]
-    : [arsenal.ownJob, arsenal.foreignJob];
+  const [own, foreign] = idsOf(aim, arsenal);
   return fc.oneof(
     { weight: 4, arbitrary: fc.constant<Late>(own) },
     { weight: 1, arbitrary: fc.constant<Late>(foreign) },
     { weight: 1, arbitrary: fc.uuid().map((uuid) => () => uuid) },
     { weight: 1, arbitrary: oddText.map((text) => () => inUrl(text)) },
   );
+}
+
+/** An id of the user's and of another's, as the route takes them. */
+function idsOf(aim: Route, arsenal: Arsenal): [own: Late, foreign: Late] {
+  if (aim.includes("keys/")) return [arsenal.ownKey, arsenal.foreignKey];
+  if (aim.includes("checkout/")) {
+    return [arsenal.ownCheckout, arsenal.foreignCheckout];
+  }
+  const isDelete = /(output|content)$/.test(aim);
+  return [isDelete ? arsenal.madeJob : arsenal.ownJob, arsenal.foreignJob];
 }
 
 /** Positions as pages give them out, and others in the same dress. */

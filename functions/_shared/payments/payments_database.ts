@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { OperatorClient } from "../operators.ts";
+import type { OperatorClient } from "../operator_client.ts";
 import { repeatWhileUnavailable, run, serviceClient } from "../database.ts";
 import type { Bookable, PaymentEvent } from "./neutral.ts";
 import {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credits } from "../results.ts";
 
 // Composites come over the Data API as JSON objects in which every member stands, null where it does not apply.
 
@@ -21,9 +22,17 @@ export const checkoutVerdict = verdict.extend({
 /** Answer of `prepare_checkout` and `prepare_portal`. */
 export type CheckoutVerdict = z.infer<typeof checkoutVerdict>;
 
+/** What became of what a provider says. */
+export const paymentOutcome = z.enum([
+  "booked",
+  "nothing_to_do",
+  "waiting",
+  "refused",
+]);
+
 /** Answer of `book_payment` and `book_subscription`; amounts are whole credits. */
 export const paymentResult = z.object({
-  outcome: z.enum(["booked", "nothing_to_do", "waiting", "refused"]),
+  outcome: paymentOutcome,
   cause: z.string().nullable(),
   account_id: z.guid().nullable(),
   credits: z.number().nullable(),
@@ -35,10 +44,11 @@ export type PaymentResult = z.infer<typeof paymentResult>;
 
 /** Answer of `payment_status`. */
 export const checkoutStatus = verdict.extend({
-  state: z.string().nullable(),
-  credits: z.number().nullable(),
-  reversed_credits: z.number().nullable(),
-  balance: z.number().nullable(),
+  state: z.enum(["open", "unpaid", "paid", "waiting", "expired", "void"])
+    .nullable(),
+  credits: credits.nullable(),
+  reversed_credits: credits.nullable(),
+  balance: credits.nullable(),
 });
 /** Answer of `payment_status`. */
 export type CheckoutStatus = z.infer<typeof checkoutStatus>;
