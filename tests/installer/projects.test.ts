@@ -174,11 +174,7 @@ describe("a project with names in the way", () => {
     await expectRefusal(
       app,
       ["init", "--yes"],
-<<<<<<< HEAD
       /credit_alerts \(20260301120000_alerts\.sql\)\n {2}generation_job_status[^]*grant_credits[^]*schema credits \(20260302/,
-=======
-      /credit_alerts \(20260301120000_alerts\.sql\)\n +generation_job_status[^]*grant_credits[^]*schema credits \(20260302/,
->>>>>>> h/t7
     );
   });
 
