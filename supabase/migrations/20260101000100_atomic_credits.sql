@@ -3246,7 +3246,9 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select coalesce(p_output @? '$.outputs[*] ? (exists (@.data) || @.url starts with "data:")', false);
+  -- Strictly a list: what SQL alone settled may have any form, and one that the function cannot read would stop all.
+  select coalesce(jsonb_typeof(p_output -> 'outputs') = 'array'
+    and p_output @? '$.outputs[*] ? (exists (@.data) || @.url starts with "data:")', false);
 $$;
 comment on function credits.output_has_data(jsonb) is
   'Whether an output has a file''s bytes in itself: as data, or as an address that begins with data:.';
@@ -17912,4 +17914,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '9a3110d511a287518fc1a892eafa202493c64b5f1dde7b446da67654939c7359');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '3dcd5e16d4517c58cc15cfa197ba69164ac6d2989a0d4a9e7a0feb2e71c9341d');

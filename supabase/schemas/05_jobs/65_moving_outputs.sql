@@ -31,7 +31,9 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select coalesce(p_output @? '$.outputs[*] ? (exists (@.data) || @.url starts with "data:")', false);
+  -- Strictly a list: what SQL alone settled may have any form, and one that the function cannot read would stop all.
+  select coalesce(jsonb_typeof(p_output -> 'outputs') = 'array'
+    and p_output @? '$.outputs[*] ? (exists (@.data) || @.url starts with "data:")', false);
 $$;
 comment on function credits.output_has_data(jsonb) is
   'Whether an output has a file''s bytes in itself: as data, or as an address that begins with data:.';

@@ -18,7 +18,8 @@ select pg_temp.make(name, output) from (values
   ('url', '{"outputs": [{"width": 1}, {"url": "data:image/png;base64,AA==", "media_type": "image/png"}]}'),
   ('link', '{"outputs": [{"url": "https://example.com/data:/a.png"}]}'), ('strings', '{"outputs": ["data:"]}'),
   ('text', '{"usage_source": "reported", "data": "AA=="}'), ('array', '[{"data": "AA=="}]'), ('true', 'true'),
-  ('word', '"outputs"'), ('erased', '{"outputs": [{"data": "AA=="}]}'), ('deleted', '{"outputs": [{"data": "AA=="}]}'),
+  ('word', '"outputs"'), ('object', '{"outputs": {"data": "AA=="}}'),
+  ('erased', '{"outputs": [{"data": "AA=="}]}'), ('deleted', '{"outputs": [{"data": "AA=="}]}'),
   ('erased late', '{"outputs": [{"data": "AA=="}]}'), ('changed', '{"outputs": [{"data": "AA=="}]}')
 ) as o (name, output);
 create function pg_temp.id(p_name text) returns uuid language sql as $$ select id from jobs where name = p_name $$;
