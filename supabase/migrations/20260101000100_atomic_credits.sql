@@ -15115,7 +15115,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  still_there text[] := '{}';
+  still_there text[] := '{}'::text[];
   finished integer;
 begin
   perform credits.caller_check('finish_storage_deletions');
@@ -17914,4 +17914,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '3dcd5e16d4517c58cc15cfa197ba69164ac6d2989a0d4a9e7a0feb2e71c9341d');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'f252da8c221e47fdeb76e060d8a325f0b24f5d94be5bc78e50783b0c511907e5');

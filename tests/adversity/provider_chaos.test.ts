@@ -113,8 +113,9 @@ describe("a provider that does everything wrong", {
         prompts.map((prompt) => ask(user, prompt)),
       );
       const kept = answers.filter(({ status }) => status === 200).length;
-      const seen = answers.map(({ headers, text }) => headers + text).join() +
-        await traces(user.id);
+      // Where a file that was kept can be read is an address of our own.
+      const seen = (answers.map(({ headers, text }) => headers + text).join() +
+        await traces(user.id)).replaceAll(`${stack.url}/storage/v1/`, "");
       const { balance, ledgerSum, remaining } = await readBooks(user.id);
       lost += Math.abs(balance - (START - kept * PRICE));
       asked += prompts.length;

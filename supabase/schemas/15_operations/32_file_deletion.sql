@@ -273,7 +273,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  still_there text[] := '{}';
+  still_there text[] := '{}'::text[];
   finished integer;
 begin
   perform credits.caller_check('finish_storage_deletions');
