@@ -19,7 +19,14 @@ const { engines, scripts }: {
 } = JSON.parse(readFileSync("package.json", "utf8"));
 
 const NAMES = Object.values(scripts).map((command) => command.split(" ")[2]!);
-const DEVELOPMENT = ["adversity", "bench", "installer", "regenerate", "test"];
+const DEVELOPMENT = [
+  "adversity",
+  "bench",
+  "client",
+  "installer",
+  "regenerate",
+  "test",
+];
 const OPERATED = [...new Set(NAMES)].filter((name) =>
   !DEVELOPMENT.includes(name)
 );

@@ -244,8 +244,8 @@ const PROBLEM = /^application\/problem\+json/;
 const seen = new Map<string, Set<number>>();
 
 /** Where a shot goes: some providers are set up in functions of their own. */
-function urlOf({ route, path }: Shot): string {
-  if (route === EVENT) return payments.url(path);
+function urlOf({ path }: Shot): string {
+  if (path.startsWith("payment-events/stripe")) return payments.url(path);
   return path.startsWith("provider-webhook/fal")
     ? falFunctions.url(path)
     : functionUrl(path);

@@ -6,18 +6,24 @@ import {
   packTheInstaller,
 } from "../support/installer.ts";
 import { freePort } from "../../scripts/stack/port.ts";
-import { stack } from "../support/stack.ts";
+import { type OwnStack, startOwnStack } from "../support/own_stack.ts";
 
+// One of its own: on a shared one other tests fail generations, which doctor tells.
+let own: OwnStack;
+let keys: string[];
 let installer: PackedInstaller;
 let app: AppFolder;
 beforeAll(async () => {
+  own = await startOwnStack();
+  keys = ["--url", own.stack.url, "--secret-key", own.stack.keys.secret];
   installer = await packTheInstaller();
   app = await installer.makeApp(EMPTY);
   await app.run("init", "--yes");
 });
-afterAll(() => installer.remove());
-
-const keys = ["--url", stack.url, "--secret-key", stack.secretKey];
+afterAll(async () => {
+  await installer.remove();
+  await own.stop();
+});
 
 test("doctor checks files, functions and database with nothing but the project's keys", async () => {
   const { code, text } = await app.run("doctor", ...keys);
@@ -26,7 +32,7 @@ test("doctor checks files, functions and database with nothing but the project's
   expect(text).toMatch(/^ok +function generate answers: yes/m);
   expect(text).toMatch(/^ok +tables, views, functions and types exist/m);
   expect(text).toMatch(/\d+ checks, all ok\n$/);
-  expect(text).not.toContain(stack.secretKey);
+  expect(text).not.toContain(own.stack.keys.secret);
 });
 
 test("it names a file that is missing, and init brings it back", async () => {
@@ -69,7 +75,7 @@ test("it says that a key will not do, or that nothing answers", async () => {
   const refused = await app.run(
     "doctor",
     "--url",
-    stack.url,
+    own.stack.url,
     "--secret-key",
     "sb_secret_wrong",
   );
