@@ -9,7 +9,7 @@ import { anyStep, stock } from "./support/ledger_operations.ts";
 // Random sequences of every operation, over several connections, alone and two at
 // once, against a small model in memory. A failure prints the FC_SEED and FC_PATH
 // that run it again.
-const SEQUENCES = Number(process.env.SEQUENCES ?? rounds(600, 2000));
+const SEQUENCES = Number(process.env.SEQUENCES ?? rounds(600, 2000, 1000));
 const { FC_SEED, FC_PATH } = process.env;
 const SEED = Number(FC_SEED ?? Date.now() % 1e9);
 /** Each with connections and databases of its own; a replay needs one. */

@@ -20,7 +20,7 @@ import {
 import { hasPgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
 
 const CLIENTS = 8;
-const SECONDS = rounds(3, 30);
+const SECONDS = rounds(3, 30, 15);
 
 /** Its own: tens of thousands of entries would make the shared one slow for every other file. */
 let database: TestDatabase;

@@ -38,7 +38,7 @@ import { STRIPE_SECRET } from "../support/stripe_server/index.ts";
 import { makeToken } from "../support/tokens.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
-const REQUESTS = rounds(1_400, 20_400, 8_000);
+const REQUESTS = rounds(1_400, 20_400, 3_000);
 const OPEN_JOBS = rounds(60, 400);
 const KEYS = 20;
 const AT_ONCE = 8;

@@ -7,7 +7,7 @@ import {
   startDatabaseServer,
 } from "../support/databases.ts";
 
-const CALLS = rounds(30, 400);
+const CALLS = rounds(30, 400, 200);
 /** What Postgres itself says of a value that is no such type, before any function of ours runs. */
 const NOT_THE_TYPE = /^(22P02|22P03|22007|22008|22003|22021|22P05|54000)$/;
 

@@ -35,7 +35,7 @@ import { createUser, type TestUser } from "../support/user.ts";
 
 const START = 100_000;
 const PRICE = 500;
-const ROUNDS = rounds(2, 10);
+const ROUNDS = rounds(2, 10, 4);
 /** What callbacks may be answered with: done, refused, or to be repeated. */
 const ANSWERS = [200, 400, 401, 404, 413, 503];
 
