@@ -14,6 +14,8 @@ do $$ begin
     select row_number() over (), 'atomic-credits:' || name, schedule from credit_scheduled_tasks where enabled;
   end if;
 end; $$;
+-- pg_cron's own runs wait until the end of this test.
+lock table cron.job_run_details in exclusive mode;
 delete from cron.job_run_details;
 
 create function pg_temp.verdict() returns table (ok boolean, detail text) language sql as $$
