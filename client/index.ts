@@ -97,7 +97,7 @@ export function createCredits(
   const balance: Credits["balance"] = (options) =>
     call("credits", { ...options, query: { account_id } });
   const { watch, refresh } = balanceWatch(supabase, () => balance());
-  /** Lets watchers look again, whatever becomes of it: a generation that failed was charged meanwhile. */
+  /** Lets watchers look again, also after an error: a generation that failed was charged meanwhile. */
   const moving = <T>(result: Promise<T>) => result.finally(refresh);
 
   async function* rows<T>(

@@ -91,7 +91,7 @@ export function useGenerate(credits: Credits): UseGenerate {
         set({ generation });
         return generation;
       } catch (error) {
-        // What is none was aborted by the caller's own signal.
+        // Another error comes from the caller's own signal, which ended the wait.
         set({ error: error instanceof CreditsError ? error : null });
         return null;
       }

@@ -63,7 +63,7 @@ export interface Output {
   width?: number;
   height?: number;
   seconds?: number;
-  /** Shows the file to whoever has it, until `url_expires_at`. */
+  /** Shows the file to everybody who has this address, until `url_expires_at`. */
   url?: string;
   url_expires_at?: string;
   /** The file itself in base64, in place of an address. */

@@ -67,7 +67,7 @@ describe("the address of a signed URL", () => {
     }
   });
 
-  test("of a project with a public name stays, whatever else is told", () => {
+  test("of a project with a public name stays, also where other addresses are told", () => {
     const SUPABASE_URL = "https://ref.supabase.co";
     expect(addressWith(
       { SUPABASE_URL, FUNCTIONS_URL, SB_JWT_ISSUER },

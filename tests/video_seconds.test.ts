@@ -49,7 +49,7 @@ describe("a video's length by its first bytes", () => {
     expect(found).not.toHaveProperty("seconds");
   });
 
-  test("is never anything else, whatever the bytes are", () => {
+  test("is never anything else, for any bytes", () => {
     const films = fc.constantFrom(
       mp4(2_400),
       mp4(2_400, { version: 1 }),

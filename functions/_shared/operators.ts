@@ -4,7 +4,7 @@ import { clientFromEnvironment } from "./operator_client.ts";
 
 // Also what @atomic-credits/client/operators is made of: nothing but supabase-js may be needed.
 
-/** A supabase-js client with the secret key, whatever it knows of the database's types. */
+/** A supabase-js client with the secret key, with or without the database's types. */
 export type AnyOperatorClient = Pick<SupabaseClient, "rpc" | "from">;
 
 const FINDINGS_SHOWN = 1000;

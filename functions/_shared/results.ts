@@ -7,9 +7,6 @@ import { Constants } from "../../supabase/database.types.ts";
 export const credits = z.number().meta({ type: "integer" });
 const seconds = z.number().int();
 
-/** What a model's output may have, in bytes, where its row does not tell. */
-const MAX_OUTPUT_BYTES = 50 * 1024 * 1024;
-
 /** How a job stands in the database. */
 export const jobStatus = z.enum(Constants.public.Enums.generation_job_status)
   .meta({ id: "JobStatus" });
@@ -74,7 +71,7 @@ export const chargedJob = z.object({
   provider: z.string(),
   provider_model: z.string(),
   timeout_seconds: seconds,
-  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  max_output_bytes: z.number().int(),
   created_at: z.string(),
   input: jobInput,
 });

@@ -12,7 +12,7 @@ import type { Moved } from "./contract.ts";
 
 /** Each has its whole output in memory, one after the other. */
 const JOBS_AT_ONCE = 10;
-/** An output that was kept in the database is moved whatever its size. */
+/** An output that was kept in the database is moved, however large it is. */
 const MAX_BYTES = Number.MAX_SAFE_INTEGER;
 
 /** What the task works with. */

@@ -53,7 +53,7 @@ function emit(
   }
   const made = new Map<string, string>();
   program.emit(undefined, (file, text) => {
-    // Whoever has no allowImportingTsExtensions reads them, too.
+    // Projects without allowImportingTsExtensions read them, too.
     const readable = text.replace(IMPORT, '$1"$2.js"');
     made.set(relative(project, file), readable);
   });

@@ -3341,7 +3341,7 @@ end;
 $$;
 comment on function public.claim_outputs_to_move(integer) is
   'Hands out up to p_limit outputs to move to Storage, to one worker each: about 8 MiB at a time. Upload each file to '
-  '<account>/<job>/<n>.<extension>, then call finish_output_move. Whatever is not finished is handed out again after 5 '
+  '<account>/<job>/<n>.<extension>, then call finish_output_move. What is not finished is handed out again after 5 '
   'minutes, then after twice as long each time, 12 hours at most.';
 
 create function public.finish_output_move(p_job_id uuid, p_output jsonb)
@@ -15105,7 +15105,7 @@ comment on function public.claim_storage_deletions(integer) is
   'Hands out up to p_limit paths of the bucket generations to delete, to one worker each; where fewer are queued, it '
   'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads that are not '
   'what was announced, those of a day ago that no job names, files older than an hour that no job lists. Delete them '
-  'through Storage, then call finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, '
+  'through Storage, then call finish_storage_deletions. What is not finished is handed out again after 5 minutes, '
   'then after twice as long each time, 12 hours at most. Call it until it returns nothing.';
 
 create function public.finish_storage_deletions(p_paths text[])
@@ -17914,4 +17914,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'f252da8c221e47fdeb76e060d8a325f0b24f5d94be5bc78e50783b0c511907e5');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '700900fec4a32b951935b66460d1ce0bc44f8bd1be74577b027d323df078f44e');

@@ -151,7 +151,7 @@ describe("buying", () => {
 });
 
 describe("a team", () => {
-  test("pays where its account is named; whoever is no member is refused", async () => {
+  test("pays where its account is named; who is no member is refused", async () => {
     const member = await createUser({ credits: 0 });
     const [row] = await sql`
       select public.create_team_account(${member.id}) as id`;

@@ -120,7 +120,7 @@ export interface Protocol {
   readonly isKnown: (request: IncomingMessage) => boolean;
   /** The key that no answer may show. */
   readonly key: string;
-  /** Reads a submission; undefined for what is none. */
+  /** Reads a submission; undefined for another request. */
   readonly submission: (
     url: URL,
     body: unknown,

@@ -6,7 +6,7 @@ import type { OwnStack } from "./own_stack.ts";
 export interface OutputRecovery {
   /** Runs a task of the functions; its counts. */
   readonly runTask: (name: string) => Promise<Record<string, number>>;
-  /** Has every provider asked about every open job, whatever its turn. */
+  /** Has every provider asked about every open job, also before its turn. */
   readonly ask: () => Promise<Record<string, number>>;
   /** Ends what is open as the sweep does once its time is over. */
   readonly sweep: () => Promise<void>;

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { Answer } from "./http.ts";
 
-/** The pictures of an answer, in base64, as whoever has their URLs reads them. */
+/** The pictures of an answer, in base64, as they are read at their URLs. */
 export async function readPictures(
   { text, body }: Pick<Answer, "text" | "body">,
 ): Promise<string[]> {

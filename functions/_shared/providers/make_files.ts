@@ -20,7 +20,7 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 
 /**
  * Has a provider make what was asked for, within the request: as many files as were asked for,
- * whatever they are. Their size, length and format are the provider's: a model that knows a few
+ * pictures, a video or speech. Their size, length and format are the provider's: a model that knows a few
  * sizes only makes the nearest.
  *
  * @throws {ProviderError} for any failure there

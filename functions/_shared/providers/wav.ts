@@ -29,7 +29,7 @@ export function encodeWav(
   return file;
 }
 
-/** How long a WAV is, by the bytes that it has: a header that was streamed says too many. Undefined for what is none. */
+/** How long a WAV is, by the bytes that it has: a header that was streamed says too many. Undefined for another file. */
 export function wavSeconds(file: Uint8Array): number | undefined {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const text = (at: number) =>

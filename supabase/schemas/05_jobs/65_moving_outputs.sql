@@ -126,7 +126,7 @@ end;
 $$;
 comment on function public.claim_outputs_to_move(integer) is
   'Hands out up to p_limit outputs to move to Storage, to one worker each: about 8 MiB at a time. Upload each file to '
-  '<account>/<job>/<n>.<extension>, then call finish_output_move. Whatever is not finished is handed out again after 5 '
+  '<account>/<job>/<n>.<extension>, then call finish_output_move. What is not finished is handed out again after 5 '
   'minutes, then after twice as long each time, 12 hours at most.';
 
 create function public.finish_output_move(p_job_id uuid, p_output jsonb)

@@ -263,7 +263,7 @@ comment on function public.claim_storage_deletions(integer) is
   'Hands out up to p_limit paths of the bucket generations to delete, to one worker each; where fewer are queued, it '
   'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads that are not '
   'what was announced, those of a day ago that no job names, files older than an hour that no job lists. Delete them '
-  'through Storage, then call finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, '
+  'through Storage, then call finish_storage_deletions. What is not finished is handed out again after 5 minutes, '
   'then after twice as long each time, 12 hours at most. Call it until it returns nothing.';
 
 create function public.finish_storage_deletions(p_paths text[])

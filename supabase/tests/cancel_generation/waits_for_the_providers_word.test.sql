@@ -56,7 +56,7 @@ select pg_temp.cancel('made');
 select is(pg_temp.call_back('made', 'succeeded'), 'running running', 'one that its provider made all the same');
 select is((select row(code, refunded) from settle_generation(pg_temp.id('made'), '{"outputs": []}')),
   row('settled'::text, 0::bigint), 'is charged');
-select is(pg_temp.cancel('made', true), 'unchanged succeeded 0', 'whatever the provider says then');
+select is(pg_temp.cancel('made', true), 'unchanged succeeded 0', 'also when the provider says that it stopped');
 
 select pg_temp.cancel('stopped'), pg_temp.cancel('broke');
 select is(pg_temp.answer('stopped', 'canceled'), 'canceled canceled', 'an answer may bring the word');

@@ -38,7 +38,7 @@ select erase_account(pg_temp.person('a'));
 create function pg_temp.queued(p_pattern text) returns bigint language sql as
   $$ select count(*) from credits.storage_deletions where path like p_pattern $$;
 select is(pg_temp.queued(pg_temp.person('a') || '/%'), (select count(*) from storage.objects
-  where starts_with(name, pg_temp.person('a')::text)), 'every file in the person''s own folder, whatever it is');
+  where starts_with(name, pg_temp.person('a')::text)), 'every file in the person''s own folder, of each kind');
 select is(pg_temp.queued(format('%s/%s/%%', pg_temp.person('f'), (select in_team from jobs))), 2::bigint,
   'the files of the jobs that they asked for in a team');
 select is(pg_temp.queued('%' || (select path from uploads where account_id = pg_temp.person('f')

@@ -64,7 +64,7 @@ select is(pg_temp.keep('kept'), false, 'once');
 select is(pg_temp.call_back('kept', 'succeeded'), 'late failed', 'a repeated callback is late');
 select is(pg_temp.call_back('canceled', 'succeeded'), 'late canceled', 'what its user canceled is not theirs');
 select is(pg_temp.call_back('refused', 'succeeded'), 'late failed', 'nor what was refused for its content');
-select is(pg_temp.keep(name), false, name || ' gets none')
+select is(pg_temp.keep(name), false, name || ': no output is kept')
 from unnest(array['canceled', 'refused', 'erased', 'made', 'open']) as name;
 select throws_ok('select keep_late_output(gen_random_uuid(), ''{}'')', 'PT404');
 select throws_ok(format('select keep_late_output(pg_temp.id(''asked''), %L)', output), '22023', null, 'no output')
