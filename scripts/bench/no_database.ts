@@ -41,6 +41,7 @@ const database: CreditsDatabase = {
         input,
         provider_model: "placeholder",
         timeout_seconds: 120,
+        max_output_bytes: 52_428_800,
         created_at: new Date().toISOString(),
       },
     });
