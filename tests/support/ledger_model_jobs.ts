@@ -191,7 +191,22 @@ export function passDeadline(job: Job): void {
 export function sweep(world: World, busy: readonly number[]): number {
   return world.jobs
     .filter((job) => job.overdue > 0 && !busy.includes(job.account))
-    .sort((a, b) => a.account - b.account || a.overdue - b.overdue)
-    .filter((job) => endRefunded(world, job, "expired", "deadline exceeded"))
+    .map((job) => ({ job, isLater: !isPlain(world, job) }))
+    .sort((a, b) =>
+      a.job.account - b.job.account || +a.isLater - +b.isLater ||
+      a.job.overdue - b.job.overdue
+    )
+    .filter(({ job }) =>
+      endRefunded(world, job, "expired", "deadline exceeded")
+    )
     .length;
+}
+
+/** Whether a sweep refunds it with others, before those that it takes one by one. */
+function isPlain(world: World, job: Job): boolean {
+  const account = world.accounts[job.account]!;
+  const [paid, ...more] = account.entries.filter((e) => e.job === job.id);
+  return account.overdraft === 0 && account.debt === 0 && job.refunded === 0 &&
+    more.length === 0 && paid?.delta === -job.cost && paid.grant !== null &&
+    paid.grant >= 0 && !account.grants[paid.grant]!.expired;
 }
