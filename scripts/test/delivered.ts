@@ -7,7 +7,7 @@ import { singleCheck, type StepOutcome } from "./step.ts";
 export const DELIVERED_FILE = join(
   "supabase",
   "schemas",
-  "16_deployment",
+  "17_deployment",
   "30_delivered.sql",
 );
 

@@ -16073,7 +16073,7 @@ comment on function public.operational_metrics() is
   'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
   'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';
 
--- supabase/schemas/16_deployment/10_auditor.sql
+-- supabase/schemas/17_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
 -- nothing.
@@ -16134,7 +16134,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/16_deployment/20_restore.sql
+-- supabase/schemas/17_deployment/20_restore.sql
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
 -- Needs: settings, plans, price book, reconciliation runs, anomalies, tasks, file deletion and alert rules.
@@ -16181,7 +16181,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/16_deployment/30_delivered.sql
+-- supabase/schemas/17_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
 -- Needs: every chapter before; when called: deployed, repair, trial, checks, verify deployment, privileges.
@@ -16875,7 +16875,7 @@ $$;
 comment on function credits.delivered_parts() is
   'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 
--- supabase/schemas/16_deployment/40_deployed.sql
+-- supabase/schemas/17_deployment/40_deployed.sql
 -- Gives: which of the delivered objects exist, how their triggers and policies differ, and the type of a check.
 -- Keeps: nothing depends on the migration history, which a restore may leave out.
 -- Needs: delivered.
@@ -17009,7 +17009,7 @@ $$;
 comment on function credits.check_equal(text, text, text, text) is
   'A check that holds when a text is the expected one.';
 
--- supabase/schemas/16_deployment/50_repair.sql
+-- supabase/schemas/17_deployment/50_repair.sql
 -- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
 -- bucket of outputs, the auditor's role.
 -- Keeps: only the owner may call it; it changes no row but the bucket's, no column or function body, and nothing that
@@ -17077,7 +17077,7 @@ comment on function public.repair_deployment() is
   'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
   'postgres); privileges that you gave to roles of your own stay.';
 
--- supabase/schemas/16_deployment/60_trial.sql
+-- supabase/schemas/17_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
 -- Needs: charge, generation, plan change, verify, deployed.
@@ -17211,7 +17211,7 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
--- supabase/schemas/16_deployment/65_checks.sql
+-- supabase/schemas/17_deployment/65_checks.sql
 -- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; and of the bucket that
 -- outputs are in.
 -- Keeps: nothing that it reads changes.
@@ -17334,7 +17334,7 @@ $$;
 comment on function credits.check_storage() is
   'Checks the bucket generations: that it is there and private, who may read it, and that our functions see all of it.';
 
--- supabase/schemas/16_deployment/70_verify_deployment.sql
+-- supabase/schemas/17_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
@@ -17606,7 +17606,7 @@ comment on function public.verify_deployment() is
   'the catalog and the books, then charges and refunds a trial account in a subtransaction that is undone. Safe during '
   'traffic; reads the whole ledger once.';
 
--- supabase/schemas/16_deployment/80_privileges.sql
+-- supabase/schemas/17_deployment/80_privileges.sql
 -- Gives: who may do what: one list, and the call that makes it so.
 -- Keeps: schema credits is closed as a whole; only the owner may use what is not in the list.
 -- Needs: every chapter before.
@@ -17902,7 +17902,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/16_deployment/90_set_up.sql
+-- supabase/schemas/17_deployment/90_set_up.sql
 -- Gives: the bucket of outputs, made when everything else is there.
 -- Keeps: Storage waits for a policy, so its table is locked for the end of the migration alone.
 -- Needs: outputs.
@@ -17914,4 +17914,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '700900fec4a32b951935b66460d1ce0bc44f8bd1be74577b027d323df078f44e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '1c537ab19c0905e7999beb490718b54547323b09d5c3f344e06f168ea2fe801d');
