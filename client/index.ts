@@ -20,6 +20,8 @@ export interface CreditsOptions {
   functionsPrefix?: string;
   /** The team's account that pays; the user's own if left out. */
   accountId?: string;
+  /** Whether the project broadcasts balances (`credit_settings.broadcast_balance`): they are shown as they change. */
+  broadcasts?: boolean;
 }
 
 /** Ends a call. */
@@ -91,12 +93,17 @@ export interface Credits {
  */
 export function createCredits(
   supabase: CreditsSupabase,
-  { functionsPrefix = "", accountId: account_id }: CreditsOptions = {},
+  { functionsPrefix = "", accountId: account_id, broadcasts }: CreditsOptions =
+    {},
 ): Credits {
   const call = caller(supabase, functionsPrefix);
   const balance: Credits["balance"] = (options) =>
     call("credits", { ...options, query: { account_id } });
-  const { watch, refresh } = balanceWatch(supabase, () => balance());
+  const { watch, refresh } = balanceWatch(
+    supabase,
+    () => balance(),
+    broadcasts,
+  );
   /** Lets watchers look again, also after an error: a generation that failed was charged meanwhile. */
   const moving = <T>(result: Promise<T>) => result.finally(refresh);
 

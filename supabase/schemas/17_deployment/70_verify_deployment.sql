@@ -252,6 +252,7 @@ begin
   return query select * from credits.check_ledger();
   begin
     return query select * from credits.check_storage();
+    return query select * from credits.check_broadcast();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
