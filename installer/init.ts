@@ -91,7 +91,7 @@ Written. Next, in this folder (linked: npx supabase link --project-ref <ref>):
   2. npx supabase db push --remote
   3. npx supabase functions deploy ${names}
   4. npx supabase secrets set OPENAI_API_KEY=…      what you use of .env.example; none is needed to begin
-  5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_…
+  5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_… --publishable-key sb_publishable_…
 
 So that the schedule can call the functions, once, in the SQL editor:
 
