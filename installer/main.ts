@@ -18,8 +18,10 @@ Run it in the folder of a Supabase project.
   --yes                     do it without asking
   --dry-run                 show what would be done, and do nothing
   --drop-data               remove: give the data up instead of copying it
-  --url <url>               doctor: https://<ref>.supabase.co, or SUPABASE_URL
-  --secret-key <key>        doctor: sb_secret_…, or SUPABASE_SECRET_KEY
+  --url <url>               https://<ref>.supabase.co, or SUPABASE_URL: what doctor checks
+  --secret-key <key>        sb_secret_…, or SUPABASE_SECRET_KEY
+                            (init looks there for names in its way, and into .env;
+                            it reads, and nothing else)
   --publishable-key <key>   doctor: sb_publishable_…, or SUPABASE_PUBLISHABLE_KEY;
                             then it signs a throw-away user up, charges, generates by
                             the built-in provider, refunds, and removes the user
