@@ -2,9 +2,11 @@ import { type App, readApp } from "./app.ts";
 import { approve } from "./approve.ts";
 import type { Options } from "./main.ts";
 import { openPayload, type Payload } from "./payload.ts";
+import { lookAround } from "./look.ts";
 import { manifestChange, type Plan, planFiles } from "./plan.ts";
 import { Refusal } from "./refusal.ts";
-import { refuseWhatIsInTheWay } from "./refuse.ts";
+import { findProject } from "./project_access.ts";
+import { refuseDatabase, refuseWhatIsInTheWay } from "./refuse.ts";
 import { showPlan } from "./show.ts";
 import { writeChanges } from "./write.ts";
 
@@ -52,8 +54,11 @@ async function install(
     tellEdited(plan);
     return 0;
   }
+  const project = findProject(app, options);
+  const { looks, names } = await lookAround(app, project);
+  if (project && names) refuseDatabase(app, payload, project, names);
   const what = `${verb} Atomic Credits ${payload.release}`;
-  showPlan(`${what} in ${app.folder}`, plan.changes);
+  showPlan(`${what} in ${app.folder}`, plan.changes, looks);
   tellEdited(plan);
   if (!await approve(options, `${what}?`)) return options.dryRun ? 0 : 1;
   // First of all what will be ours, so that a second run knows it again.
@@ -91,7 +96,7 @@ Written. Next, in this folder (linked: npx supabase link --project-ref <ref>):
   2. npx supabase db push --remote
   3. npx supabase functions deploy ${names}
   4. npx supabase secrets set OPENAI_API_KEY=…      what you use of .env.example; none is needed to begin
-  5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_…
+  5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_… --publishable-key sb_publishable_…
 
 So that the schedule can call the functions, once, in the SQL editor:
 

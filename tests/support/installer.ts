@@ -130,7 +130,12 @@ function program(folder: string): string {
 }
 
 function start(folder: string, args: string[]): StartedInstaller {
-  const { SUPABASE_URL: _, SUPABASE_SECRET_KEY: __, ...env } = process.env;
+  const {
+    SUPABASE_URL: _,
+    SUPABASE_SECRET_KEY: __,
+    SUPABASE_PUBLISHABLE_KEY: ___,
+    ...env
+  } = process.env;
   const child = spawn(process.execPath, [program(folder), ...args], {
     cwd: folder,
     env,
