@@ -27,7 +27,7 @@ const CLI_MS = 10_000;
 const EXTENSIONS = {
   pg_cron: "doctor looks for it after the deployment",
   pg_net:
-    "see that it is enabled (step 1 below): by it the schedule calls the functions",
+    "see that it is enabled in the dashboard: by it the schedule calls the functions",
 };
 
 /** Looks at the CLI, the project's files and, where this folder says where it is, the project. Writes nothing. */

@@ -5,7 +5,7 @@ const TIMEOUT_MS = 10_000;
 const NAMES = "names in the database";
 const KEYS = "JWT signing keys";
 const HOW =
-  "SUPABASE_URL and SUPABASE_SECRET_KEY in the environment or .env say where to look";
+  "for these set SUPABASE_URL and SUPABASE_SECRET_KEY here or in .env";
 
 /** Asks the Data API which names are taken, and Auth by which keys it signs: two reads, and nothing else. */
 export async function lookAtProject(
@@ -13,7 +13,7 @@ export async function lookAtProject(
 ): Promise<Surroundings> {
   if (!project) {
     return {
-      looks: [unchecked(`${NAMES}, ${KEYS}: ${HOW}; the migration refuses`)],
+      looks: [unchecked(`${NAMES}, ${KEYS}: ${HOW}`)],
     };
   }
   if (!isSafe(project.url)) {

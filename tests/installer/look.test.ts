@@ -68,7 +68,7 @@ describe("init looks before it writes,", () => {
       `  checked      2 names in the database (${project.origin}, by .env)`,
       "  checked      JWT signing keys: ES256",
       "  checked      pg_cron is enabled by 20260301120000_cron.sql",
-      "  not checked  pg_net: see that it is enabled (step 1 below): by it the schedule calls the functions",
+      "  not checked  pg_net: see that it is enabled in the dashboard: by it the schedule calls the functions",
     ]);
     expect(text).not.toContain("sb_secret_its");
     // It has read, and nothing else.
@@ -83,7 +83,7 @@ describe("init looks before it writes,", () => {
     const { code, text } = await app.run("init", "--dry-run");
     expect(code).toBe(0);
     expect(text).toMatch(
-      /^ {2}not checked {2}names in the database, JWT signing keys: SUPABASE_URL and SUPABASE_SECRET_KEY in/m,
+      /^ {2}not checked {2}names in the database, JWT signing keys: for these set SUPABASE_URL and SUPABASE_SECRET_KEY here or in \.env/m,
     );
   });
 
