@@ -1,5 +1,7 @@
 import { type Call, caller, type CreditsSupabase } from "./call.ts";
+import { CreditsError } from "./error.ts";
 import { generate, type GenerateOptions, randomKey } from "./generate.ts";
+import { streamText, type TextOptions } from "./text.ts";
 import type * as Types from "./types.ts";
 import {
   type BalanceCallback,
@@ -11,6 +13,7 @@ export { CreditsError } from "./error.ts";
 export type { ClientErrorCode, CreditsErrorCode } from "./error.ts";
 export type { CreditsSupabase } from "./call.ts";
 export type { GenerateOptions, RunningGeneration } from "./generate.ts";
+export type { TextOptions } from "./text.ts";
 export type { BalanceCallback, WatchOptions } from "./watch.ts";
 export type * from "./types.ts";
 
@@ -51,6 +54,8 @@ export interface Credits {
     request: Types.GenerationRequest,
     options?: GenerateOptions,
   ): Promise<Types.Generation>;
+  /** Streams a text, charged by its tokens: `onText` hears it grow. */
+  text(request: Types.TextRequest, options?: TextOptions): Promise<Types.Text>;
   /** One job, its outputs with addresses signed anew. */
   job(id: string, options?: Ending): Promise<Types.Job>;
   /** The jobs, newest first. */
@@ -131,6 +136,11 @@ export function createCredits(
           onRunning?.(job);
         },
       })),
+    text: async (request, options) => {
+      if (account_id) throw textOfTeam();
+      const name = `${functionsPrefix}openai/v1/chat/completions`;
+      return await moving(streamText(supabase, name, request, options));
+    },
     job: (id, options) => call(`jobs/${id}`, options),
     jobs: ({ status, ...options } = {}) => rows("jobs", options, { status }),
     cancel: (id, options) =>
@@ -163,6 +173,14 @@ export function createCredits(
         signal,
       }),
   };
+}
+
+/** By a user's token it would be charged to the user's own account. */
+function textOfTeam(): CreditsError {
+  return new CreditsError({
+    code: "invalid_request",
+    message: "A team's text is charged by an app key of the team, on a server.",
+  });
 }
 
 function time(moment: Date | string): string {
