@@ -25,6 +25,9 @@ export interface CreditsOptions {
   accountId?: string;
 }
 
+/** By then a generation is charged, and most are not made yet. */
+const CHARGED_MS = 1_000;
+
 /** Ends a call. */
 interface Ending {
   signal?: AbortSignal;
@@ -102,8 +105,14 @@ export function createCredits(
   const balance: Credits["balance"] = (options) =>
     call("credits", { ...options, query: { account_id } });
   const { watch, refresh } = balanceWatch(supabase, () => balance());
-  /** Lets watchers look again, also after an error: a generation that failed was charged meanwhile. */
-  const moving = <T>(result: Promise<T>) => result.finally(refresh);
+  /** Lets watchers look while it goes on, for it is charged first, and at its end, also after an error. */
+  const moving = <T>(result: Promise<T>) => {
+    const timer = setTimeout(refresh, CHARGED_MS);
+    return result.finally(() => {
+      clearTimeout(timer);
+      refresh();
+    });
+  };
 
   async function* rows<T>(
     path: string,
