@@ -18,6 +18,7 @@ export type CreditsErrorCode =
   | "provider_timeout"
   | "job_canceled"
   | "unauthorized"
+  | "payments_not_set_up"
   // Every other code; written so that an editor still offers the ones above.
   | (string & Record<never, never>);
 

@@ -179,6 +179,21 @@ describe.skipIf(!hasBrowser())(
       await expectGoodForm();
     });
 
+    test.each([
+      ["payments_not_set_up", "This app does not sell credits yet."],
+      ["internal_error", "Something went wrong here."],
+    ])("says in words what %s means to a buyer", async (code, words) => {
+      await page.route("**/functions/v1/products", (route) =>
+        route.fulfill({
+          status: 500,
+          contentType: "application/problem+json",
+          body: JSON.stringify({ code, detail: "Something went wrong here." }),
+        }));
+      await page.reload();
+      await page.getByRole("alert").getByText(words).waitFor();
+      await page.unroute("**/functions/v1/products");
+    });
+
     test("has asked nobody but the stack, broken no rule, and lost no credit", async () => {
       expect({ strangers, noise }).toEqual({ strangers: [], noise: [] });
       const [user] =
