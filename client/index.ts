@@ -1,5 +1,7 @@
 import { type Call, caller, type CreditsSupabase } from "./call.ts";
+import { CreditsError } from "./error.ts";
 import { generate, type GenerateOptions, randomKey } from "./generate.ts";
+import { streamText, type TextOptions } from "./text.ts";
 import type * as Types from "./types.ts";
 import {
   type BalanceCallback,
@@ -11,6 +13,7 @@ export { CreditsError } from "./error.ts";
 export type { ClientErrorCode, CreditsErrorCode } from "./error.ts";
 export type { CreditsSupabase } from "./call.ts";
 export type { GenerateOptions, RunningGeneration } from "./generate.ts";
+export type { TextOptions } from "./text.ts";
 export type { BalanceCallback, WatchOptions } from "./watch.ts";
 export type * from "./types.ts";
 
@@ -23,6 +26,9 @@ export interface CreditsOptions {
   /** Whether the project broadcasts balances (`credit_settings.broadcast_balance`): they are shown as they change. */
   broadcasts?: boolean;
 }
+
+/** By then a generation is charged, and most are not made yet. */
+const CHARGED_MS = 1_000;
 
 /** Ends a call. */
 interface Ending {
@@ -53,6 +59,8 @@ export interface Credits {
     request: Types.GenerationRequest,
     options?: GenerateOptions,
   ): Promise<Types.Generation>;
+  /** Streams a text, charged by its tokens: `onText` hears it grow. */
+  text(request: Types.TextRequest, options?: TextOptions): Promise<Types.Text>;
   /** One job, its outputs with addresses signed anew. */
   job(id: string, options?: Ending): Promise<Types.Job>;
   /** The jobs, newest first. */
@@ -104,8 +112,14 @@ export function createCredits(
     () => balance(),
     broadcasts,
   );
-  /** Lets watchers look again, also after an error: a generation that failed was charged meanwhile. */
-  const moving = <T>(result: Promise<T>) => result.finally(refresh);
+  /** Lets watchers look while it goes on, for it is charged first, and at its end, also after an error. */
+  const moving = <T>(result: Promise<T>) => {
+    const timer = setTimeout(refresh, CHARGED_MS);
+    return result.finally(() => {
+      clearTimeout(timer);
+      refresh();
+    });
+  };
 
   async function* rows<T>(
     path: string,
@@ -138,6 +152,11 @@ export function createCredits(
           onRunning?.(job);
         },
       })),
+    text: async (request, options) => {
+      if (account_id) throw textOfTeam();
+      const name = `${functionsPrefix}openai/v1/chat/completions`;
+      return await moving(streamText(supabase, name, request, options));
+    },
     job: (id, options) => call(`jobs/${id}`, options),
     jobs: ({ status, ...options } = {}) => rows("jobs", options, { status }),
     cancel: (id, options) =>
@@ -170,6 +189,14 @@ export function createCredits(
         signal,
       }),
   };
+}
+
+/** By a user's token it would be charged to the user's own account. */
+function textOfTeam(): CreditsError {
+  return new CreditsError({
+    code: "invalid_request",
+    message: "A team's text is charged by an app key of the team, on a server.",
+  });
 }
 
 function time(moment: Date | string): string {

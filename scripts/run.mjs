@@ -28,6 +28,7 @@ const DEVELOPMENT = [
   "bench",
   "client",
   "installer",
+  "picture",
   "regenerate",
   "test",
 ];
