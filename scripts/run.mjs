@@ -29,6 +29,7 @@ const DEVELOPMENT = [
   "client",
   "installer",
   "regenerate",
+  "release",
   "test",
 ];
 

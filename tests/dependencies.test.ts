@@ -40,6 +40,7 @@ const DEVELOPMENT = [
   "client",
   "installer",
   "regenerate",
+  "release",
   "test",
 ];
 // Their programs are looked up by the platform's name.

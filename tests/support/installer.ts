@@ -164,16 +164,17 @@ async function readAll(folder: string): Promise<Record<string, string>> {
   );
 }
 
-/** What another release has: files of the payload with other content, or none, and further migrations. */
+/** What another release has: its SQL's checksum, files of the payload with other content, or none, and what leads to it. */
 export interface Difference {
   readonly release: string;
+  readonly checksum?: string;
   readonly files?: Record<string, string | undefined>;
-  readonly migrations?: Record<string, string>;
+  readonly steps?: Record<string, string>;
 }
 
 /** Makes another release of a built package. */
 export function alter(
-  { release, files = {}, migrations = {} }: Difference,
+  { release, checksum, files = {}, steps = {} }: Difference,
 ): (folder: string) => Promise<void> {
   return async (folder) => {
     const place = (path: string) => join(folder, "payload", path);
@@ -184,7 +185,7 @@ export function alter(
     const all = {
       ...files,
       ...Object.fromEntries(
-        Object.entries(migrations)
+        Object.entries(steps)
           .map(([name, text]) => [`migrations/${name}.sql`, text]),
       ),
     };
@@ -197,15 +198,24 @@ export function alter(
       await writeFile(place(path), content);
       hashes[path] = sha256(content);
     }
-    const old = contents.migrations.map(({ name }) => name);
     const altered: Contents = {
       ...contents,
       release,
+      checksum: checksum ?? contents.checksum,
       files: hashes,
-      migrations: [...old, ...Object.keys(migrations)].map((name) => ({
+      migrations: contents.migrations.map(({ name }) => ({
         name,
         sha256: hashes[`migrations/${name}.sql`]!,
       })),
+      steps: [
+        ...contents.steps,
+        ...Object.keys(steps).map((name) => ({
+          name,
+          sha256: hashes[`migrations/${name}.sql`]!,
+          from: contents.checksum,
+          to: checksum ?? contents.checksum,
+        })),
+      ],
     };
     await writeFile(place("manifest.json"), JSON.stringify(altered));
     const description = JSON.parse(
