@@ -223,20 +223,24 @@ class Comparison {
     );
   }
 
+  /** Tables whose triggers, policies or columns change, that a new table refers to, or that are written by hand. */
   #locks(): string[] {
-    const own = new Set(
-      this.before.filter(({ kind }) => kind === "table").map(({ name }) =>
-        name
-      ),
-    );
+    const made = this.after.filter((one) => this.#statement(one).length > 0);
     const changed = this.before.filter(({ key }) => this.#dropped.has(key))
-      .concat(this.after.filter((one) => this.#statement(one).length > 0))
-      .flatMap(({ kind, name, table }) =>
-        kind === "alter table" ? [name] : table ? [table] : []
+      .concat(made)
+      .flatMap(({ kind, name, table, text }) =>
+        kind === "alter table"
+          ? [name]
+          : kind === "table"
+          ? Array.from(text.matchAll(/\breferences ([\w.]+)/g), ([, to]) => to!)
+          : table
+          ? [table]
+          : []
       );
-    const locks = [...own].filter((name) =>
-      changed.includes(name) || this.#isByHand("(?:alter|drop) table", name)
-    ).sort();
+    const locks = this.before.filter(({ kind, name }) =>
+      kind === "table" &&
+      (changed.includes(name) || mentions(this.hand, new Set([name])))
+    ).map(({ name }) => name).sort();
     return [
       ...FIRST_LOCKED.filter((name) => locks.includes(name)),
       ...locks.filter((name) => !FIRST_LOCKED.includes(name)),

@@ -9,7 +9,7 @@ import {
   recordOf,
   type Release,
 } from "../deploy/book.ts";
-import { compareBooks } from "./changes.ts";
+import { type Changes, compareBooks } from "./changes.ts";
 import { type KeptRelease, readBookOf, readReleases } from "./kept.ts";
 import { statementsOf } from "./statements.ts";
 
@@ -51,9 +51,8 @@ export async function makeForward(
     `-- Atomic Credits ${to.release}, from ${from.release}, made from supabase/schemas and ${UPGRADES_FOLDER} by npm run regenerate.`,
     SETTINGS,
     guard(from, to, made),
-    ...changes.locks.length > 0 ? [lock(changes.locks)] : [],
     parts[0],
-    changes.drops.join("\n"),
+    takeAway(changes),
     ...changes.types,
     parts[1],
     ...changes.creates,
@@ -113,17 +112,39 @@ ${taken}end;
 $$;`;
 }
 
-/** All locks at once, in the order of a movement of credits, so that traffic waits for seconds at most. */
-function lock(tables: readonly string[]): string {
+/**
+ * All locks at once, and what is dropped. Whoever uses something of it is waited for without keeping the rest locked:
+ * a charge that holds one and needs the other would wait for this, and this for the charge.
+ */
+function takeAway({ locks, drops }: Changes): string {
+  const statements = [
+    ...locks.length > 0
+      ? [`lock table ${locks.join(", ")} in access exclusive mode;`]
+      : [],
+    ...drops,
+  ];
+  if (statements.length === 0) return "";
   return `do $$
 begin
-  lock table ${tables.join(", ")} in access exclusive mode;
-exception when lock_not_available or deadlock_detected then
-  raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use: ' || sqlerrm,
-    hint = 'Nothing was changed. Run it again; if that does not help, end the transaction that uses them (pg_stat_activity).';
+  set local lock_timeout = '100ms';
+  for attempt in 1 .. ${LOCK_ATTEMPTS} loop
+    begin
+${statements.map((one) => `      ${one}\n`).join("")}      exit;
+    exception when lock_not_available or deadlock_detected then
+      if attempt = ${LOCK_ATTEMPTS} then
+        raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use',
+          hint = 'Nothing was changed. Run it again; if that does not help, end the transactions that use them (pg_stat_activity).';
+      end if;
+      perform pg_sleep(0.1);
+    end;
+  end loop;
+  set local lock_timeout = '5s';
 end;
 $$;`;
 }
+
+/** Each takes 200 ms at most for the first lock that it waits for. */
+const LOCK_ATTEMPTS = 50;
 
 /** The file that a person writes; undefined where there is none. */
 async function readHand(project: string): Promise<Migration | undefined> {
@@ -152,7 +173,8 @@ export async function beginHand(
 ): Promise<void> {
   const last = (await readReleases(project)).at(-1);
   const { release, checksum } = await makeRelease(project);
-  if (!last || last.checksum === checksum || await readHand(project)) return;
+  if (!last || last.release === release || last.checksum === checksum) return;
+  if (await readHand(project)) return;
   const version = new Date().toISOString().replace(/\D/g, "").slice(0, 14);
   const name = `atomic_credits_${release.replaceAll(".", "_")}`;
   await mkdir(join(project, UPGRADES_FOLDER), { recursive: true });
@@ -178,7 +200,7 @@ const TEMPLATE =
 
 /** The three parts of the hand-written file; what stands before the first heading belongs to part 2. */
 function partsOf(text: string): [string, string, string] {
-  const [head = "", ...rest] = text.split(/^(?=-- part [123]\b)/m);
+  const [head = "", ...rest] = `\n${text}`.split(/^(?=-- part [123]\b)/m);
   const part = (number: string) =>
     rest.filter((one) => one.startsWith(`-- part ${number}`))
       .map((one) => one.slice(one.indexOf("\n")).trim()).join("\n\n");

@@ -74,7 +74,16 @@ export async function packTheInstaller(
   const folder = join(home, "build");
   await buildInstaller(process.cwd(), folder);
   await change(folder);
-  const file = await packInstaller(folder, home);
+  return installerIn(home, await packInstaller(folder, home));
+}
+
+/** A file that was packed before. */
+export async function installerOf(file: string): Promise<PackedInstaller> {
+  const home = await mkdtemp(join(tmpdir(), "atomic-credits-installer-"));
+  return installerIn(home, file);
+}
+
+function installerIn(home: string, file: string): PackedInstaller {
   let made = 0;
   return {
     file,
