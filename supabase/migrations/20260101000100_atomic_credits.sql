@@ -1,4 +1,4 @@
--- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
+-- Atomic Credits 0.9.0, made from supabase/schemas by npm run regenerate: edit there.
 
 do $$
 declare
@@ -47,7 +47,7 @@ create table credits.installation (
   release text not null,
   file text not null,
   checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
-  applied_at timestamptz not null default now(),
+  applied_at timestamptz not null default clock_timestamp(),
   primary key (release, file)
 );
 comment on table credits.installation is
@@ -16406,9 +16406,9 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.had_sign_up_grant(uuid); credits.has_broadcast(); credits.has_identity_to_come(jsonb);
 credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
 credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -17504,6 +17504,21 @@ comment on function credits.check_storage() is
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
 
+create function credits.installed_release()
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if to_regclass('credits.installation') is null then
+    return null;
+  end if;
+  return (select i.release from credits.installation as i order by i.applied_at desc limit 1);
+end;
+$$;
+comment on function credits.installed_release() is 'The release that was applied last; null if nothing says which.';
+
 create function credits.check_installation()
 returns setof credits.deployment_check
 language plpgsql
@@ -17511,7 +17526,12 @@ set search_path = '', pg_temp
 as $$
 declare
   again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
 begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
   return next credits.check_none('tables, views, functions and types exist',
     (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
      where case o.kind when 'type' then to_regtype(o.identity)::oid
@@ -18080,4 +18100,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '897c544e8b8933d29c9be1cba0c32688e122d9792ddfb86ddf1f005d6cbef925');
+values ('0.9.0', '20260101000100_atomic_credits.sql', '8dfa913f95f0f069e510df1d0400949e5ecf2c72e9597b156736dc2b30a3fcab');

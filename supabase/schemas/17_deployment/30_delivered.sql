@@ -91,9 +91,9 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.had_sign_up_grant(uuid); credits.has_broadcast(); credits.has_identity_to_come(jsonb);
 credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
 credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
