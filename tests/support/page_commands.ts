@@ -50,7 +50,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
   { begins: "npx supabase secrets set", why: "needs the platform" },
   {
     begins: "npx supabase db dump",
-    why: "runs pg_dump in Docker",
+    why: "needs pg_dump",
     instead: "scripts/test/restore.ts",
   },
   {
