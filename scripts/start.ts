@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
-import { demoSale, demoUser } from "./stack/demo.ts";
+import { demoModel, demoSale, demoUser } from "./stack/demo.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
 import { emptyHome, openHome, projectHome } from "./stack/home.ts";
 import { type Stack, startStack } from "./stack/index.ts";
@@ -91,7 +91,12 @@ function onParentEnd(act: () => void): void {
 }
 
 async function welcome(stack: Stack): Promise<void> {
-  const user = await demoUser(stack);
+  const [user] = await Promise.all([
+    demoUser(stack),
+    demoModel(stack),
+    // Builds the page, where that is yet to be done: half a second in a process of its own.
+    fetch(stack.url),
+  ]);
   const sale = await demoSale(stack, user);
   saveEnvironment(stack);
   console.log(banner(stack, user, sale));

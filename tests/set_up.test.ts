@@ -25,6 +25,7 @@ const DEVELOPMENT = [
   "client",
   "installer",
   "regenerate",
+  "release",
   "test",
 ];
 const OPERATED = [...new Set(NAMES)].filter((name) =>

@@ -32,7 +32,9 @@ export function banner(stack: Stack, user: DemoUser, sale?: string): string {
   const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
   -H 'authorization: Bearer ${user.token}'`;
   return `
-Atomic Credits is running.
+Atomic Credits is running. Open its page, and enter as the demo user:
+
+  ${stack.url}
 
   API       ${stack.url}
   Functions ${stack.url}/functions/v1
