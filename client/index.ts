@@ -23,6 +23,8 @@ export interface CreditsOptions {
   functionsPrefix?: string;
   /** The team's account that pays; the user's own if left out. */
   accountId?: string;
+  /** Whether the project broadcasts balances (`credit_settings.broadcast_balance`): they are shown as they change. */
+  broadcasts?: boolean;
 }
 
 /** By then a generation is charged, and most are not made yet. */
@@ -99,12 +101,17 @@ export interface Credits {
  */
 export function createCredits(
   supabase: CreditsSupabase,
-  { functionsPrefix = "", accountId: account_id }: CreditsOptions = {},
+  { functionsPrefix = "", accountId: account_id, broadcasts }: CreditsOptions =
+    {},
 ): Credits {
   const call = caller(supabase, functionsPrefix);
   const balance: Credits["balance"] = (options) =>
     call("credits", { ...options, query: { account_id } });
-  const { watch, refresh } = balanceWatch(supabase, () => balance());
+  const { watch, refresh } = balanceWatch(
+    supabase,
+    () => balance(),
+    broadcasts,
+  );
   /** Lets watchers look while it goes on, for it is charged first, and at its end, also after an error. */
   const moving = <T>(result: Promise<T>) => {
     const timer = setTimeout(refresh, CHARGED_MS);

@@ -30,6 +30,7 @@ const DEVELOPMENT = [
   "installer",
   "picture",
   "regenerate",
+  "release",
   "test",
 ];
 

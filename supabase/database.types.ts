@@ -867,6 +867,7 @@ export type Database = {
       };
       "credit_settings": {
         Row: {
+          "broadcast_balance": boolean;
           "callback_providers": (string)[];
           "charge_interrupted_text": boolean;
           "erase_on_user_deletion": boolean;
@@ -887,6 +888,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "broadcast_balance"?: boolean;
           "callback_providers"?: (string)[];
           "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
@@ -906,6 +908,7 @@ export type Database = {
           "text_store"?: string;
         };
         Update: {
+          "broadcast_balance"?: boolean;
           "callback_providers"?: (string)[];
           "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;

@@ -46,6 +46,7 @@ const DEVELOPMENT = [
   "installer",
   "picture",
   "regenerate",
+  "release",
   "test",
 ];
 // Their programs are looked up by the platform's name.

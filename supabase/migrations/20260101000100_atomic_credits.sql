@@ -1,4 +1,4 @@
--- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
+-- Atomic Credits 0.9.0, made from supabase/schemas by npm run regenerate: edit there.
 
 do $$
 declare
@@ -47,7 +47,7 @@ create table credits.installation (
   release text not null,
   file text not null,
   checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
-  applied_at timestamptz not null default now(),
+  applied_at timestamptz not null default clock_timestamp(),
   primary key (release, file)
 );
 comment on table credits.installation is
@@ -206,7 +206,8 @@ create table public.credit_settings (
   on_dispute text not null default 'none'
     check (on_dispute in ('none', 'freeze', 'reverse')),
   output_url_seconds integer not null default 3600
-    check (output_url_seconds between 60 and 604800)
+    check (output_url_seconds between 60 and 604800),
+  broadcast_balance boolean not null default false
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -254,6 +255,9 @@ comment on column public.credit_settings.on_dispute is
   'given back if the dispute is won).';
 comment on column public.credit_settings.output_url_seconds is
   'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
+comment on column public.credit_settings.broadcast_balance is
+  'Whether each change of a balance is sent by Supabase Realtime, as {balance, seq} on the private channel '
+  'credits:<account>. It costs a row in realtime.messages for each movement.';
 
 alter table public.credit_settings enable row level security;
 
@@ -7718,6 +7722,133 @@ begin
   end if;
 end;
 $$;
+
+-- supabase/schemas/08_sign_up/35_broadcast.sql
+-- Gives: balances as they change, sent by Supabase Realtime on a private channel per account, by a setting.
+-- Keeps: only who may read an account hears of it; a message that cannot be sent fails no movement; while the setting
+--   is off a movement pays nothing for it.
+-- Needs: accounts, settings; when called: deployed.
+
+create function credits.has_broadcast()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select to_regclass('realtime.messages') is not null and to_regprocedure('realtime.topic()') is not null
+    and to_regprocedure('realtime.send(jsonb,text,text,boolean)') is not null;
+$$;
+comment on function credits.has_broadcast() is
+  'Whether Supabase Realtime of this project can send messages from the database.';
+
+create function credits.balance_broadcast()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  -- As text: a project need not have Realtime.
+  execute 'select realtime.send($1, $2, $3, true)'
+  using jsonb_build_object('balance', new.balance, 'seq', new.last_seq), 'balance', 'credits:' || new.id;
+  return null;
+exception when others then
+  raise warning 'the balance of account % was not broadcast: %', new.id, sqlerrm;
+  return null;
+end;
+$$;
+comment on function credits.balance_broadcast() is
+  'Sends {balance, seq} as event balance on the private channel credits:<account>, when the transaction commits.';
+
+-- Its condition is what broadcast_statements makes of it: one that is always false costs a movement nothing.
+create trigger balance_broadcast after update of balance on public.credit_accounts
+  for each row when (false) execute function credits.balance_broadcast();
+
+create function credits.broadcast_policy()
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select 'CREATE POLICY credits_hear_own ON realtime.messages AS PERMISSIVE FOR SELECT TO authenticated USING '
+    '(((extension = ''broadcast''::text) AND (( SELECT realtime.topic() AS topic) = ANY (ARRAY( SELECT '
+    '(''credits:''::text || a.id) FROM credits.my_account_ids() a(id))))))';
+$$;
+comment on function credits.broadcast_policy() is
+  'The one policy for the channels credits:<account>: users hear of their own accounts, and nobody sends.';
+
+create function credits.broadcast_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  is_on constant boolean := credits.has_broadcast() and (select broadcast_balance from public.credit_settings);
+  policy constant text := (select p.definition from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'realtime.messages' and p.part_name = 'credits_hear_own');
+  -- Postgres versions print it differently.
+  is_ours constant boolean := regexp_replace(policy, '[\s()]| AS \w+', '', 'g')
+    = regexp_replace(credits.broadcast_policy(), '[\s()]| AS \w+', '', 'g');
+  is_sent constant boolean := exists (select from pg_catalog.pg_trigger
+    where tgrelid = 'public.credit_accounts'::regclass and tgname = 'balance_broadcast'
+      and pg_get_triggerdef(oid) not like '%WHEN (false)%');
+begin
+  if policy is not null and not (is_on and is_ours) then
+    return next 'drop policy credits_hear_own on realtime.messages';
+  end if;
+  if is_on and is_ours is not true then
+    return next credits.broadcast_policy();
+  end if;
+  if is_on <> is_sent then
+    return next format('create or replace trigger balance_broadcast after update of balance on public.credit_accounts '
+      'for each row when (%s) execute function credits.balance_broadcast()',
+      case when is_on then 'new.balance <> old.balance' else 'false' end);
+  end if;
+end;
+$$;
+comment on function credits.broadcast_statements() is
+  'The statements that begin or end the broadcasts as credit_settings.broadcast_balance says; none if they are right. '
+  'Without Realtime there are no broadcasts.';
+
+create function credits.broadcast_set_up()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  statement text;
+begin
+  foreach statement in array array(select credits.broadcast_statements()) loop
+    execute statement;
+    return next statement;
+  end loop;
+end;
+$$;
+comment on function credits.broadcast_set_up() is
+  'Begins or ends the broadcasts of balances as the setting says. One row per statement that it ran.';
+
+create function credits.broadcast_follows()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- Replacing the trigger waits for the movements under way, and others wait for it.
+set lock_timeout = '5s'
+as $$
+begin
+  if new.broadcast_balance and not credits.has_broadcast() then
+    perform credits.raise_misuse('55000', 'balances cannot be broadcast: this project has no Supabase Realtime that '
+      'sends from the database', 'Leave broadcast_balance off; the client asks for the balance itself.');
+  end if;
+  perform from credits.broadcast_set_up();
+  return null;
+end;
+$$;
+comment on function credits.broadcast_follows() is 'Begins or ends the broadcasts when their setting changes.';
+
+create trigger broadcast_follows after update of broadcast_balance on public.credit_settings
+  for each row when (new.broadcast_balance <> old.broadcast_balance) execute function credits.broadcast_follows();
 
 -- supabase/schemas/09_plans/15_roll_over.sql
 -- Gives: what a roll-over cap takes: when a month begins, and when credits of earlier months come back.
@@ -16213,10 +16344,13 @@ credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
 credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
-credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast();
+credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
+credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
+credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -16228,11 +16362,11 @@ text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uu
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
-credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
-credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
-credits.check_success_rate(); credits.check_tables(); credits.check_trial();
-credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
+credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
+credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
+credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
+credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
@@ -16269,9 +16403,10 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
-credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.had_sign_up_grant(uuid); credits.has_broadcast(); credits.has_identity_to_come(jsonb);
+credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
+credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
@@ -16732,6 +16867,10 @@ lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_
 is_team ON public.credit_accounts
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
+('trigger', 'public.credit_accounts', 'balance_broadcast', $sql$
+CREATE OR REPLACE TRIGGER balance_broadcast AFTER UPDATE OF balance ON public.credit_accounts
+FOR EACH ROW WHEN (false)
+EXECUTE FUNCTION credits.balance_broadcast()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
 CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
 FOR EACH ROW
@@ -16813,6 +16952,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
+CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
+FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
+EXECUTE FUNCTION credits.broadcast_follows()$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings
 FOR EACH ROW
@@ -17061,6 +17204,7 @@ begin
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
   return query select * from credits.storage_set_up();
+  return query select * from credits.broadcast_set_up();
   -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
@@ -17073,9 +17217,9 @@ $$;
 comment on function public.repair_deployment() is
   'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
   'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
-  'publication supabase_realtime, the bucket generations and its policy, the role credits_auditor. One row per '
-  'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
-  'postgres); privileges that you gave to roles of your own stay.';
+  'publication supabase_realtime, the bucket generations and its policy, broadcasts, the role credits_auditor. One row '
+  'per statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql '
+  'as postgres); privileges that you gave to roles of your own stay.';
 
 -- supabase/schemas/17_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
@@ -17311,6 +17455,27 @@ comment on function credits.foreign_storage_policies() is
   'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
   'at all.';
 
+create function credits.check_broadcast()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.has_broadcast() then
+    if (select broadcast_balance from public.credit_settings) then
+      return next credits.check_none('balances are broadcast',
+        array['Supabase Realtime cannot send from this database'],
+        'Update Realtime, or update public.credit_settings set broadcast_balance = false.');
+    end if;
+    return;
+  end if;
+  return next credits.check_none('balances are broadcast to those who may see them, by the setting',
+    nullif(array(select credits.broadcast_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+end;
+$$;
+comment on function credits.check_broadcast() is
+  'Whether broadcasts of balances are as the setting says. No rows without Realtime, where they are off.';
+
 create function credits.check_storage()
 returns setof credits.deployment_check
 language plpgsql
@@ -17339,6 +17504,21 @@ comment on function credits.check_storage() is
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
 
+create function credits.installed_release()
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if to_regclass('credits.installation') is null then
+    return null;
+  end if;
+  return (select i.release from credits.installation as i order by i.applied_at desc limit 1);
+end;
+$$;
+comment on function credits.installed_release() is 'The release that was applied last; null if nothing says which.';
+
 create function credits.check_installation()
 returns setof credits.deployment_check
 language plpgsql
@@ -17346,7 +17526,12 @@ set search_path = '', pg_temp
 as $$
 declare
   again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
 begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
   return next credits.check_none('tables, views, functions and types exist',
     (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
      where case o.kind when 'type' then to_regtype(o.identity)::oid
@@ -17589,6 +17774,7 @@ begin
   return query select * from credits.check_ledger();
   begin
     return query select * from credits.check_storage();
+    return query select * from credits.check_broadcast();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
@@ -17914,4 +18100,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '1c537ab19c0905e7999beb490718b54547323b09d5c3f344e06f168ea2fe801d');
+values ('0.9.0', '20260101000100_atomic_credits.sql', '8dfa913f95f0f069e510df1d0400949e5ecf2c72e9597b156736dc2b30a3fcab');
