@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { sql } from "./support/database.ts";
+import { pageBlocks } from "./support/page_blocks.ts";
+import { createUser } from "./support/user.ts";
 
 const pages = execFileSync("git", ["ls-files", "-z", "*.md"], {
   encoding: "utf8",
@@ -9,6 +11,12 @@ const pages = execFileSync("git", ["ls-files", "-z", "*.md"], {
 
 // Tables that only a hosted project has.
 const ELSEWHERE = /\b(vault|cron|net)\./;
+
+/** What a page uses of a hosted project's Vault. */
+const VAULT = `
+  create schema vault;
+  create function vault.create_secret(text, text) returns uuid language sql as 'select gen_random_uuid()';
+`;
 
 /** The statements that a page tells its reader to run, with null in place of what the reader fills in. */
 function statementsIn(page: string): string[] {
@@ -39,4 +47,44 @@ test("pages have statements to run", () => {
 // Planned, not executed: every table, column, function and argument must be there.
 test.each(statements)("$page: $statement", async ({ statement }) => {
   await sql.unsafe(`explain ${statement}`);
+});
+
+const blocks = pageBlocks.filter(({ language }) => language === "sql");
+const LEAVE_OUT = new Error("nothing of it stays");
+
+test("pages have blocks of SQL to paste", () => {
+  expect(blocks.length).toBeGreaterThan(10);
+});
+
+/** In another transaction than the block before it, as its comment says. */
+const LATER = "-- Later:";
+
+async function runAndRollBack(text: string): Promise<void> {
+  await sql.begin(async (transaction) => {
+    if (ELSEWHERE.test(text)) await transaction.unsafe(VAULT);
+    await transaction.unsafe(text);
+    throw LEAVE_OUT;
+  }).catch((error) => expect(error).toBe(LEAVE_OUT));
+}
+
+// Run as a whole, and rolled back: also what cannot be planned.
+test.each(blocks)("$page, line $line runs as it is", async (block) => {
+  const { id } = await createUser({ credits: 1 });
+  const text = block.text.replaceAll("<user id>", id)
+    .replace(
+      /select id from auth\.users where email = '[^']*'/,
+      `select '${id}'::uuid`,
+    );
+  if (!text.startsWith(LATER)) return await runAndRollBack(text);
+  const before = blocks[blocks.indexOf(block) - 1]!.text;
+  const models = [...before.matchAll(/set_model_price\('([^']+)'/g)]
+    .map(([, name]) => name!);
+  await sql.unsafe(before);
+  try {
+    await runAndRollBack(text);
+  } finally {
+    await sql`delete from public.generation_models where name in ${
+      sql(models)
+    }`;
+  }
 });

@@ -1,0 +1,100 @@
+/** A command of the pages that pages_commands.test.ts does not run. */
+export interface LeftOut {
+  /** How it begins. */
+  readonly begins: string;
+  readonly why: string;
+  /** What does the same, or comes nearest to it. */
+  readonly instead?: string;
+}
+
+/** Each is on some page, or the test fails: this list grows by nobody's mistake. */
+export const LEFT_OUT: readonly LeftOut[] = [
+  {
+    begins: "npm start",
+    why: "runs until it is stopped",
+    instead: "tests/start.test.ts",
+  },
+  { begins: "npm test", why: "is what runs this" },
+  {
+    begins: "npm run client",
+    why: "takes its own files' time",
+    instead: "tests/client/package.test.ts",
+  },
+  {
+    begins: "npm pack ./dist/client",
+    why: "leaves a file in this folder",
+    instead: "tests/client/page.test.ts",
+  },
+  {
+    begins: "npm install @supabase/supabase-js",
+    why: "fetches from npm",
+    instead: "tests/client/page.test.ts",
+  },
+  {
+    begins: "node --env-file=../atomic-credits/.env.local try.mjs",
+    why: "needs that package",
+    instead: "tests/client/page.test.ts",
+  },
+  {
+    begins: "npm install --save-dev",
+    why: "fetches from npm",
+    instead: "tests/installer/empty_project.test.ts",
+  },
+  { begins: "npx supabase login", why: "needs an account" },
+  { begins: "npx supabase link", why: "needs a hosted project" },
+  {
+    begins: "npx supabase functions deploy",
+    why: "needs the platform",
+    instead: "tests/installer/empty_project.test.ts",
+  },
+  { begins: "npx supabase secrets set", why: "needs the platform" },
+  {
+    begins: "npx supabase db dump",
+    why: "needs pg_dump",
+    instead: "scripts/test/restore.ts",
+  },
+  {
+    begins: "psql",
+    why: "psql need not be here",
+    instead: "scripts/test/restore.ts",
+  },
+  {
+    begins: "npm run adopt",
+    why: "changes a whole database",
+    instead: "tests/adopt/existing.test.ts",
+  },
+  {
+    begins: "npm run verify",
+    why: "takes its own file's time",
+    instead: "tests/verify.test.ts",
+  },
+  {
+    begins: "npm run bench",
+    why: "takes minutes and pgbench",
+    instead: "tests/bench.test.ts",
+  },
+  {
+    begins: "npm run prices",
+    why: "needs a list of prices",
+    instead: "tests/prices.test.ts",
+  },
+  {
+    begins: "npm run payments",
+    why: "needs an account at Stripe",
+    instead: "tests/payments_command.test.ts",
+  },
+  {
+    begins: "prometheus",
+    why: "is a program of its own",
+    instead: "scripts/test/prometheus.ts",
+  },
+];
+
+/** What the pages show that no command here prints: the beginning of the block, and what holds it. */
+export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
+  "Atomic Credits is running.": "tests/start.test.ts",
+  '[{"accounts":1,': "tests/start.test.ts",
+  "cost 500, balance 4500": "tests/client/page.test.ts",
+  "POST <url>/rest/v1/rpc/evaluate_alerts": "tests/alerts.test.ts",
+  "target = round(credits": "tests/payments_model.test.ts",
+};
