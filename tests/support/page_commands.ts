@@ -31,6 +31,16 @@ export const LEFT_OUT: readonly LeftOut[] = [
     instead: "tests/client/page.test.ts",
   },
   {
+    begins: "cp -r examples/app",
+    why: "writes beside this folder",
+    instead: "tests/client/package.test.ts",
+  },
+  {
+    begins: "npm run dev",
+    why: "runs until it is stopped, in a copy of examples/app",
+    instead: "tests/client/package.test.ts",
+  },
+  {
     begins: "node --env-file=../atomic-credits/.env.local try.mjs",
     why: "needs that package",
     instead: "tests/client/page.test.ts",
@@ -92,7 +102,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
 
 /** What the pages show that no command here prints: the beginning of the block, and what holds it. */
 export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
-  "Atomic Credits is running.": "tests/start.test.ts",
   '[{"accounts":1,': "tests/start.test.ts",
   "cost 500, balance 4500": "tests/client/page.test.ts",
   "POST <url>/rest/v1/rpc/evaluate_alerts": "tests/alerts.test.ts",
