@@ -1,4 +1,6 @@
-/** A command of the pages that pages_commands.test.ts does not run. */
+import { commandsOf, pageBlocks } from "./page_blocks.ts";
+
+/** A command of the pages that no test runs as it is. */
 export interface LeftOut {
   /** How it begins. */
   readonly begins: string;
@@ -102,8 +104,46 @@ export const LEFT_OUT: readonly LeftOut[] = [
 
 /** What the pages show that no command here prints: the beginning of the block, and what holds it. */
 export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
-  '[{"accounts":1,': "tests/start.test.ts",
   "cost 500, balance 4500": "tests/client/page.test.ts",
   "POST <url>/rest/v1/rpc/evaluate_alerts": "tests/alerts.test.ts",
   "target = round(credits": "tests/payments_model.test.ts",
 };
+
+/** Every command of the pages, with its block. */
+export const commands = pageBlocks.filter(({ language }) => language === "sh")
+  .flatMap((block) => commandsOf(block).map((command) => ({ block, command })));
+
+/** What a command is left out for; undefined where it is not. */
+export function leftOut(command: string): LeftOut | undefined {
+  return LEFT_OUT.find(({ begins }) =>
+    command === begins || command.startsWith(`${begins} `)
+  );
+}
+
+/** The commands of a form, each once, however many pages have it. */
+export function commandsLike(pattern: RegExp): string[] {
+  const like = commands.map(({ command }) => command)
+    .filter((command) => pattern.test(command));
+  return [...new Set(like)];
+}
+
+/** The forms of commands that are run. */
+export const RUN = {
+  installer: /^npx atomic-credits(?:@latest)? (\w+)(.*)$/,
+  push: /^npx supabase db push --remote\S*( --include-all)?$/,
+  copy: /^cp supabase\/migrations\/\*\.sql <your project>/,
+  build: /^npm run installer$/,
+  request: /^curl /,
+};
+
+/** What the pages show, by how it begins, that a test of these files compares. */
+export const COMPARED = {
+  init: "Install Atomic Credits",
+  layout: "supabase/schemas      the SQL",
+  reconciliation: '[{"accounts":1,',
+};
+
+/** The block of a page that begins so. */
+export function shownAs(beginning: string): string {
+  return pageBlocks.find(({ text }) => text.startsWith(beginning))!.text;
+}
