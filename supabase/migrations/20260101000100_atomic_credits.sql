@@ -15866,7 +15866,7 @@ comment on function public.get_generation_stats(integer) is
 -- supabase/schemas/15_operations/70_retention.sql
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries, jobs and payments are never touched.
--- Needs: payments, alert rules, tasks.
+-- Needs: payments, alert rules, tasks; when called: operator approvals.
 
 create function public.apply_retention()
 returns integer
@@ -15914,6 +15914,8 @@ begin
   delete from public.payment_events where updated_at < oldest and outcome <> 'waiting';
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
+  -- Kept: who asked for what is part of the trail.
+  update public.operator_approvals set state = 'expired' where state = 'waiting' and expires_at <= now();
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
@@ -15928,7 +15930,8 @@ $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts, events (delivered, or never) and '
   'payment events that do not wait, older than credit_settings.history_days, pg_cron''s own history of this schedule '
-  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Each task''s last run '
+  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Marks operators'' '
+  'requests that nobody decided on in time as expired. Each task''s last run '
   'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
   'or payments. Meant to run daily.';
 
@@ -17682,6 +17685,8 @@ begin
       'Ask a second operator.');
   end if;
   perform credits.operator_check_own(p_approver, p_approval.account_id);
+  -- Beyond its own limits an approver may go: two have answered for it. Not one whose limit is 0.
+  perform credits.operator_within_limits(p_approver, p_approval.credits);
   select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
   if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
     perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',
@@ -19811,4 +19816,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '20934f2b4644543a556115fab60b79256c62206527a46216a176fb790461e604');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '530443eef9bda006c66dcb76af234a1bd48baa803c4e588394faa0a06b4d38fa');
