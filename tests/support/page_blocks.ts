@@ -36,10 +36,10 @@ export const pageBlocks: readonly PageBlock[] = pages.flatMap((page) => {
   }));
 });
 
-/** The commands of a block in a shell's language, without comments; a change of folder before one is left out. */
+/** The commands of a block in a shell's language, without comments and changes of folder. */
 export function commandsOf({ text }: PageBlock): string[] {
   return text.replaceAll(/ *\\\n\s*/g, " ").split("\n")
     .map((line) => line.replace(/(^|\s+)# .*$/, "").trim())
-    .filter((line) => line !== "")
-    .map((line) => line.replace(/^cd .+? && /, ""));
+    .flatMap((line) => line.replace(/^\((.+)\)$/, "$1").split(" && "))
+    .filter((command) => command !== "" && !command.startsWith("cd "));
 }

@@ -1,4 +1,6 @@
-/** A command of the pages that pages_commands.test.ts does not run. */
+import { commandsOf, pageBlocks } from "./page_blocks.ts";
+
+/** A command of the pages that no test runs as it is. */
 export interface LeftOut {
   /** How it begins. */
   readonly begins: string;
@@ -50,6 +52,20 @@ export const LEFT_OUT: readonly LeftOut[] = [
     why: "fetches from npm",
     instead: "tests/installer/empty_project.test.ts",
   },
+  { begins: "git pull", why: "there is nothing to pull in a test" },
+  {
+    begins: "npm run bundle",
+    why: "writes into this folder",
+    instead: "tests/bundle.test.ts",
+  },
+  {
+    begins: "npm run release",
+    why: "fixes this project's release",
+    instead: "tests/release/release.test.ts",
+  },
+  { begins: ".ci/run", why: "is what runs this" },
+  { begins: "git add", why: "commits what a release wrote" },
+  { begins: "git commit", why: "commits what a release wrote" },
   { begins: "npx supabase login", why: "needs an account" },
   { begins: "npx supabase link", why: "needs a hosted project" },
   {
@@ -102,8 +118,46 @@ export const LEFT_OUT: readonly LeftOut[] = [
 
 /** What the pages show that no command here prints: the beginning of the block, and what holds it. */
 export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
-  '[{"accounts":1,': "tests/start.test.ts",
   "cost 500, balance 4500": "tests/client/page.test.ts",
   "POST <url>/rest/v1/rpc/evaluate_alerts": "tests/alerts.test.ts",
   "target = round(credits": "tests/payments_model.test.ts",
 };
+
+/** Every command of the pages, with its block. */
+export const commands = pageBlocks.filter(({ language }) => language === "sh")
+  .flatMap((block) => commandsOf(block).map((command) => ({ block, command })));
+
+/** What a command is left out for; undefined where it is not. */
+export function leftOut(command: string): LeftOut | undefined {
+  return LEFT_OUT.find(({ begins }) =>
+    command === begins || command.startsWith(`${begins} `)
+  );
+}
+
+/** The commands of a form, each once, however many pages have it. */
+export function commandsLike(pattern: RegExp): string[] {
+  const like = commands.map(({ command }) => command)
+    .filter((command) => pattern.test(command));
+  return [...new Set(like)];
+}
+
+/** The forms of commands that are run. */
+export const RUN = {
+  installer: /^npx atomic-credits(?:@latest)? (\w+)(.*)$/,
+  push: /^npx supabase db push --remote\S*( --include-all)?$/,
+  copy: /^cp supabase\/migrations\/\*\.sql <your project>/,
+  build: /^npm run installer$/,
+  request: /^curl /,
+};
+
+/** What the pages show, by how it begins, that a test of these files compares. */
+export const COMPARED = {
+  init: "Install Atomic Credits",
+  layout: "supabase/schemas      the SQL",
+  reconciliation: '[{"accounts":1,',
+};
+
+/** The block of a page that begins so. */
+export function shownAs(beginning: string): string {
+  return pageBlocks.find(({ text }) => text.startsWith(beginning))!.text;
+}
