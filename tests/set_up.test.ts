@@ -24,6 +24,7 @@ const DEVELOPMENT = [
   "bench",
   "client",
   "installer",
+  "picture",
   "regenerate",
   "release",
   "test",

@@ -146,12 +146,15 @@ $$;`;
 /** Each takes 200 ms at most for the first lock that it waits for. */
 const LOCK_ATTEMPTS = 50;
 
+/** The names of the files in supabase/upgrades. */
+export async function readHandFiles(project: string): Promise<string[]> {
+  return (await readdir(join(project, UPGRADES_FOLDER)).catch(() => []))
+    .filter((file) => file.endsWith(".sql"));
+}
+
 /** The file that a person writes; undefined where there is none. */
 async function readHand(project: string): Promise<Migration | undefined> {
-  const folder = join(project, UPGRADES_FOLDER);
-  const files = (await readdir(folder).catch(() => []))
-    .filter((file) => file.endsWith(".sql"));
-  const [file, other] = files;
+  const [file, other] = await readHandFiles(project);
   if (!file) return undefined;
   if (other) {
     throw new Error(
@@ -164,7 +167,11 @@ async function readHand(project: string): Promise<Migration | undefined> {
       `${join(UPGRADES_FOLDER, file)} is not named <14 digits>_<name>.sql.`,
     );
   }
-  return { version, name, text: await readFile(join(folder, file), "utf8") };
+  return {
+    version,
+    name,
+    text: await readFile(join(project, UPGRADES_FOLDER, file), "utf8"),
+  };
 }
 
 /** Begins the hand-written file where the book leads on from the last release, and there is none. */

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileOf, MIGRATIONS_FOLDER } from "../deploy/book.ts";
 import { buildInstaller, packInstaller } from "../deploy/installer.ts";
-import { UPGRADES_FOLDER } from "./forward.ts";
+import { readHandFiles, UPGRADES_FOLDER } from "./forward.ts";
 import { makeHistory } from "./history.ts";
 import {
   compareVersions,
@@ -72,7 +72,9 @@ export async function freeze(
     JSON.stringify(description, null, 2) + "\n",
   );
   await writeFile(join(project, "CHANGELOG.md"), changelog);
-  await rm(join(project, UPGRADES_FOLDER), { recursive: true, force: true });
+  for (const hand of await readHandFiles(project)) {
+    await rm(join(project, UPGRADES_FOLDER, hand));
+  }
   return [
     `${release} is released.`,
     `wrote ${join(RELEASES_FOLDER, `${release}.json`)}, ${

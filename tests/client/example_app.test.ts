@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser())(
       })`;
       browser = await openBrowser();
       page = await browser.newPage({ viewport: DESK, reducedMotion: "reduce" });
-      page.setDefaultTimeout(20_000);
+      page.setDefaultTimeout(10_000);
       page.on("request", (request) => {
         const { origin } = new URL(request.url());
         if (origin !== stack.url) strangers.push(request.url());

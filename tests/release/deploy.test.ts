@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeBundle, makeBundleFile } from "../../scripts/deploy/bundle.ts";
 import {
   buildInstaller,
   packInstaller,
 } from "../../scripts/deploy/installer.ts";
+import { makeHistory, type Step } from "../../scripts/release/history.ts";
 import { readReleases } from "../../scripts/release/kept.ts";
 import { supabaseCli } from "../../scripts/stack/migrate.ts";
 import { readCatalog } from "../support/catalog.ts";
@@ -29,6 +30,11 @@ import {
   findTroubles,
   readBooks,
 } from "../support/release_data.ts";
+import { callEverything } from "../support/release_calls.ts";
+import {
+  type ReleaseStack,
+  startReleaseStack,
+} from "../support/release_stack.ts";
 import { differences } from "../support/upgrade.ts";
 
 let server: DatabaseServer;
@@ -109,8 +115,7 @@ describe("an installation of the last release", () => {
   });
 
   test("is upgraded by the bundle, once", async () => {
-    const database = await server.create();
-    await database.sql.unsafe(await makeBundle(process.cwd()));
+    const database = await server.copy(next.base);
     const file = await makeBundleFile(next.copy.folder);
     for (let round = 0; round < 2; round++) {
       await database.sql.unsafe(file);
@@ -173,4 +178,75 @@ test("an installation before 0.9.0 is refused, and told the way", async () => {
       message: expect.stringContaining("release 0.1.0"),
       hint: expect.stringContaining("docs/upgrade.md"),
     });
+});
+
+describe("SQL and functions of two releases that follow each other", () => {
+  // A deployment is not one moment.
+  const opened: (PackedInstaller | ReleaseStack)[] = [];
+  beforeAll(() => {
+    // The Data API prints every error of the database with its stack.
+    vi.spyOn(console, "error").mockImplementation(() => {});
+  });
+  afterAll(async () => {
+    for (const one of opened) {
+      await ("stop" in one ? one.stop() : one.remove());
+    }
+  });
+
+  /** What leads on from the last release. */
+  async function openSteps(project: string): Promise<readonly Step[]> {
+    const { steps } = await makeHistory(project);
+    const last = (await readReleases(project)).at(-1);
+    return steps.filter(({ from }) => from === last?.checksum);
+  }
+
+  /** The functions that a release's packed installer writes. */
+  async function functionsOf(project: string, at: number): Promise<string> {
+    const kept = (await readReleases(project)).at(at)!;
+    const packed = await installerOf(
+      join(project, "releases", kept.installer.file),
+    );
+    opened.push(packed);
+    const app = await packed.makeApp(EMPTY);
+    const { code, text } = await app.run("init", "--yes");
+    expect(code, text).toBe(0);
+    return app.folder;
+  }
+
+  async function expectSound(migrations: readonly string[], app?: string) {
+    const two = await startReleaseStack(migrations, app);
+    opened.push(two);
+    const answers = await callEverything(two);
+    expect(answers).toMatchObject({
+      quote: [200, { cost: 500 }],
+      generated: [200, { cost: 500, balance: 4500 }],
+      failed: [502, { refunded: 500 }],
+      shown: [200, { status: "succeeded", cost: 500 }],
+      credits: [200, { balance: 4500 }],
+      streamed: [200, {
+        text: expect.stringMatching(/data: \{[^]*data: \[DONE\]/),
+      }],
+      bought: [200, { data: [{ credits: 1000 }] }],
+      wrong: [],
+    });
+    expect(answers.checks).toBeGreaterThan(40);
+  }
+
+  const textsOf = (files: readonly { text: string }[]) =>
+    files.map(({ text }) => text);
+
+  test("the functions of a release work on the SQL of the next", async () => {
+    // The project's own next release while it is being made, otherwise the artificial one.
+    const project = (await openSteps(process.cwd())).length > 0
+      ? process.cwd()
+      : next.copy.folder;
+    const { files } = await makeHistory(project);
+    await expectSound(textsOf(files), await functionsOf(project, -1));
+  });
+
+  test("the functions as they are work on the SQL of the last release", async () => {
+    const { files } = await makeHistory(process.cwd());
+    const open = await openSteps(process.cwd());
+    await expectSound(textsOf(files.slice(0, files.length - open.length)));
+  });
 });

@@ -107,18 +107,18 @@ export async function beginNext(copy: ProjectCopy): Promise<void> {
 /**
  * What npm run regenerate does with the SQL: the chapter of what is delivered, then the migration.
  *
- * @param empty a database that has nothing of ours; it has the book afterwards, with the chapter as it was
- * @param hand what is written by hand
+ * @param draft a database of the release before; it is upgraded, which is faster than the book is applied
  * @returns what nobody has written by hand, and should have
  */
-export async function regenerateNext(
+async function regenerateNext(
   copy: ProjectCopy,
-  empty: FreshDatabase,
-  hand: string,
+  draft: FreshDatabase,
 ): Promise<readonly string[]> {
-  await applyBook(copy, empty);
-  await copy.write(DELIVERED_FILE, await describeDelivered(empty.url));
-  await copy.write(NEXT_HAND, hand);
+  await copy.write(NEXT_HAND, HAND);
+  await writeHistory(copy.folder);
+  const { steps } = await makeHistory(copy.folder);
+  await draft.sql.begin((tx) => tx.unsafe(steps.at(-1)!.text));
+  await copy.write(DELIVERED_FILE, await describeDelivered(draft.url));
   return (await writeHistory(copy.folder)).byHand;
 }
 
@@ -138,15 +138,13 @@ export async function prepareNext(
 ): Promise<NextRelease> {
   const copy = await copyProject();
   await beginNext(copy);
-  const [base, draft, book] = [
-    await server.create(),
-    await server.create(),
-    await server.create(),
-  ];
-  await applyBook(copy, base);
+  const first = await server.create();
+  await applyBook(copy, first);
+  const base = await server.copy(first);
   await changeBook(copy);
-  const byHand = await regenerateNext(copy, draft, HAND);
+  const byHand = await regenerateNext(copy, await server.copy(base));
   if (byHand.length > 0) throw new Error(`by hand: ${byHand.join(", ")}`);
+  const book = await server.create();
   await applyBook(copy, book);
   const step = (await makeHistory(copy.folder)).steps.at(-1)!;
   return { copy, base, book, step };

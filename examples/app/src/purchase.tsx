@@ -11,18 +11,17 @@ export function Purchase() {
     if (!id) return;
     const controller = new AbortController();
     const { signal } = controller;
-    const show = (text: string) => {
+    const show = (text: string, isOver: boolean) => {
+      if (signal.aborted) return;
       setMessage(text);
-      history.replaceState(null, "", location.pathname);
+      if (isOver) history.replaceState(null, "", location.pathname);
     };
     // It books what was paid, too: the credits are there when this answers.
     credits.checkoutStatus(id, { signal }).then(
-      ({ status, credits }) =>
-        signal.aborted || show(outcomeOf(status, credits)),
+      ({ status, credits }) => show(outcomeOf(status, credits), true),
       (error) => {
-        if (error instanceof CreditsError && !signal.aborted) {
-          show(error.message);
-        }
+        if (!(error instanceof CreditsError)) return;
+        show(error.message, !error.isRetryable);
       },
     );
     return () => controller.abort();
