@@ -1,6 +1,7 @@
-import { cp } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { main as bundle } from "../scripts/bundle.ts";
 import { main as installer } from "../scripts/installer.ts";
 import { supabaseCli } from "../scripts/stack/migrate.ts";
 import { runCommand } from "./support/command.ts";
@@ -120,11 +121,20 @@ async function push(
   expect(status, stdout + stderr).toBe(0);
 }
 
-test("npm run installer builds the file that docs/deploy.md installs", async () => {
-  expect(commandsLike(RUN.build)).toHaveLength(1);
-  const { code, stdout } = await runCommand(installer, []);
-  expect(code).toBe(0);
-  const [, file] = /^wrote (dist\/.+\.tgz)$/m.exec(stdout)!;
-  const installs = commandsLike(/^npm install --save-dev /);
-  expect(installs).toEqual([`npm install --save-dev <this folder>/${file}`]);
-});
+test.each(commandsLike(RUN.build))(
+  "%s writes what the pages go on with",
+  async (command) => {
+    const isBundle = command === "npm run bundle";
+    const { code, stdout } = await runCommand(
+      isBundle ? bundle : installer,
+      [],
+    );
+    expect(code, stdout).toBe(0);
+    const [, file] = /^wrote (dist\/\S+\.(?:tgz|sql))/m.exec(stdout)!;
+    const page = await readFile(
+      isBundle ? "docs/upgrade.md" : "docs/deploy.md",
+      "utf8",
+    );
+    expect(page).toContain(file);
+  },
+);

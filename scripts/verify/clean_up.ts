@@ -156,7 +156,9 @@ async function removeUser(
   });
   if (status >= 200 && status < 300) return;
   if (!owner) {
-    throw new Error(`Auth's admin API answered ${status}: pass --db-url`);
+    throw new Error(
+      `Auth's admin API answered ${status}: npm run verify -- --db-url goes without it`,
+    );
   }
   await owner.removeUser(id);
 }

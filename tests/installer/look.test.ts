@@ -23,6 +23,9 @@ beforeAll(async () => {
     const answer = (status: number, body: unknown) =>
       response.writeHead(status, { "content-type": "application/json" })
         .end(JSON.stringify(body));
+    if (url?.startsWith("/moved/")) {
+      return void response.writeHead(302, { location: "/rest/v1/" }).end();
+    }
     if (url === "/auth/v1/.well-known/jwks.json") {
       return void answer(200, { keys: signingKeys.map((alg) => ({ alg })) });
     }
@@ -114,6 +117,19 @@ describe("init looks before it writes,", () => {
     const { code, text } = await app.run("init", "--yes");
     expect(code, text).toBe(0);
     expect(text).toMatch(told);
+  });
+
+  test("follows no redirect with a key", async () => {
+    asked.length = 0;
+    const app = await installer.makeApp(
+      withEnvironment(
+        `SUPABASE_URL=${project.origin}/moved`,
+        "SUPABASE_SECRET_KEY=sb_secret_its",
+      ),
+    );
+    const { text } = await app.run("init", "--dry-run");
+    expect(text).toMatch(/not checked {2}names in the database \(http/);
+    expect(asked.filter((request) => !request.includes("/moved/"))).toEqual([]);
   });
 
   test("goes on where nothing answers, and sends no key unencrypted", async () => {

@@ -17,6 +17,13 @@ export const LEFT_OUT: readonly LeftOut[] = [
     instead: "tests/start.test.ts",
   },
   { begins: "npm test", why: "is what runs this" },
+  { begins: ".ci/run", why: "is what runs this" },
+  { begins: "git", why: "changes the repository" },
+  {
+    begins: "npm run release",
+    why: "fixes what the version brings",
+    instead: "tests/release/release.test.ts",
+  },
   {
     begins: "npm run client",
     why: "takes its own files' time",
@@ -146,7 +153,7 @@ export const RUN = {
   installer: /^npx atomic-credits(?:@latest)? (\w+)(.*)$/,
   push: /^npx supabase db push --remote\S*( --include-all)?$/,
   copy: /^cp supabase\/migrations\/\*\.sql <your project>/,
-  build: /^npm run installer$/,
+  build: /^npm run (installer|bundle)$/,
   request: /^curl /,
 };
 
