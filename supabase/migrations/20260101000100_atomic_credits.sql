@@ -15866,7 +15866,7 @@ comment on function public.get_generation_stats(integer) is
 -- supabase/schemas/15_operations/70_retention.sql
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries, jobs and payments are never touched.
--- Needs: payments, alert rules, tasks.
+-- Needs: payments, alert rules, tasks; when called: operator approvals.
 
 create function public.apply_retention()
 returns integer
@@ -15914,6 +15914,8 @@ begin
   delete from public.payment_events where updated_at < oldest and outcome <> 'waiting';
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
+  -- Kept: who asked for what is part of the trail.
+  update public.operator_approvals set state = 'expired' where state = 'waiting' and expires_at <= now();
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
@@ -15928,7 +15930,8 @@ $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts, events (delivered, or never) and '
   'payment events that do not wait, older than credit_settings.history_days, pg_cron''s own history of this schedule '
-  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Each task''s last run '
+  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Marks operators'' '
+  'requests that nobody decided on in time as expired. Each task''s last run '
   'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
   'or payments. Meant to run daily.';
 
@@ -16265,7 +16268,6 @@ as $$
   ('retry_event', 'support', false),
   ('approve', 'support', false),
   ('reject', 'support', false),
-  ('reconcile', 'support', false),
   ('reverse_grant', 'finance', true),
   ('set_plan', 'finance', true),
   ('set_overdraft', 'finance', true),
@@ -17683,6 +17685,8 @@ begin
       'Ask a second operator.');
   end if;
   perform credits.operator_check_own(p_approver, p_approval.account_id);
+  -- Beyond its own limits an approver may go: two have answered for it. Not one whose limit is 0.
+  perform credits.operator_within_limits(p_approver, p_approval.credits);
   select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
   if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
     perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',
@@ -18931,7 +18935,7 @@ comment on function public.operator_timeline(uuid, timestamptz, text, integer) i
 -- supabase/schemas/16_operators/78_operator_boards.sql
 -- Gives: the boards of operators: alerts, discrepancies, prices and margins, providers, and what operators did.
 -- Keeps: opening a board checks nothing anew: discrepancies are those that the last runs recorded.
--- Needs: reconciliation runs, margins, alert rules, operator reads, operator team.
+-- Needs: reconciliation runs, margins, alert rules, operator operation, operator reads.
 
 create function credits.alert_remedies()
 returns table (rule text, remedy text)
@@ -19027,7 +19031,7 @@ declare
   latest bigint;
 begin
   perform credits.operator_reads();
-  if not exists (select from public.operator_abilities() as a where a.action = 'reconcile' and a.allowed) then
+  if credits.operator_role() < 'support' then
     perform credits.operator_refuse('42501', 'reconcile needs the role support, and this operator''s is viewer',
       'role_too_low', 'Ask an operator with that role.');
   end if;
@@ -20585,7 +20589,7 @@ begin
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
        -- These ask first whether the user is an operator.
-       and oid::regprocedure::text !~ format('^(public\.)?operator_(%s)\(',
+       and oid::regprocedure::text !~ format('^(public\.)?operator_(reconcile|%s)\(',
          (select string_agg(action, '|') from credits.operator_rights()))),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
@@ -21119,4 +21123,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '7e0f18215f3edf1b4822c807e51379fb66cf3a3d4d6074513ca2eb8865bc8ae5');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'cd0d8a18c3c99c98048d6c77d22757f577287b4e97e28bead69d7c8dee3415b9');

@@ -71,7 +71,7 @@ begin
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
        -- These ask first whether the user is an operator.
-       and oid::regprocedure::text !~ format('^(public\.)?operator_(%s)\(',
+       and oid::regprocedure::text !~ format('^(public\.)?operator_(reconcile|%s)\(',
          (select string_agg(action, '|') from credits.operator_rights()))),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
