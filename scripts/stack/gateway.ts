@@ -10,6 +10,7 @@ import { pipeline } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { withCors } from "../../functions/_shared/cors.ts";
 import { Problem } from "../../functions/_shared/problem.ts";
+import { CONSOLE_PATH } from "./console.ts";
 import { SANDBOX_PATH } from "./sandbox/index.ts";
 
 /** Where the gateway sends what: the functions by their URL, Data API, Auth and Storage, and the sandbox, to a handler. */
@@ -18,6 +19,8 @@ export interface Routes {
   api: (request: Request) => Promise<Response>;
   /** Sells without money, below {@link SANDBOX_PATH}. */
   sandbox: (request: Request) => Promise<Response>;
+  /** The operators' console, below {@link CONSOLE_PATH}. */
+  console?: (request: Request) => Promise<Response>;
 }
 
 /** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
@@ -32,6 +35,11 @@ export function startGateway(port: number, routes: Routes): Promise<Server> {
       if (API_PATH.test(pathname)) return routes.api(incoming);
       if (pathname.startsWith(`${SANDBOX_PATH}/`)) {
         return routes.sandbox(incoming);
+      }
+      if (
+        routes.console && `${pathname}/`.startsWith(`${CONSOLE_PATH}/`)
+      ) {
+        return routes.console(incoming);
       }
       const detail =
         "There are /rest/v1, /auth/v1, /storage/v1 and /functions/v1.";

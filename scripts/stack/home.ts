@@ -94,6 +94,8 @@ export function emptyHome(path: string): void {
       "keys.json",
       "sandbox.json",
       "storage",
+      "console",
+      "console.new",
     ]
   ) {
     rmSync(join(path, name), { recursive: true, force: true });
