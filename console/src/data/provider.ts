@@ -2,7 +2,7 @@ import type { SupabaseClient } from "@supabase/supabase-js";
 import type { DataProvider, GetListParams, GetListResult } from "react-admin";
 import { behind, idOf, type Row } from "./pages.ts";
 import { dataOf } from "./problem.ts";
-import { RESOURCES } from "./resources.ts";
+import { type PageList, RESOURCES, type ViewList } from "./resources.ts";
 
 /** react-admin's, and functions of SQL beside it. */
 export interface Data extends DataProvider {
@@ -20,7 +20,7 @@ export function dataProvider(client: SupabaseClient): Data {
 
   async function getList(
     resource: string,
-    { pagination, filter, signal }: GetListParams,
+    { pagination, filter = {}, signal }: GetListParams,
   ): Promise<GetListResult> {
     const { page = 1, perPage = 50 } = pagination ?? {};
     const name = (number: number) =>
@@ -29,26 +29,15 @@ export function dataProvider(client: SupabaseClient): Data {
       const earlier = { page: page - 1, perPage };
       await getList(resource, { pagination: earlier, filter } as GetListParams);
     }
-    const { view, order, only = [] } = RESOURCES[resource]!;
-    let query = client.from(view).select("*").limit(perPage + 1);
-    for (const [column, operator, value] of only) {
-      query = query.filter(column, operator, value);
-    }
-    for (const [column, value] of Object.entries(filter ?? {})) {
-      query = query.eq(column, value as string);
-    }
-    for (const [column, ascending] of order) {
-      query = query.order(column, { ascending });
-    }
-    const last = before.get(name(page));
-    if (page > 1 && last) {
-      const [column, ascending] = order[0]!;
-      // Says nothing more; but by it an index begins at the page.
-      query = query.filter(column, ascending ? "gte" : "lte", last[column])
-        .or(behind(order, last));
-    }
-    if (signal) query = query.abortSignal(signal);
-    const found = await dataOf<Row[]>(query);
+    const list = RESOURCES[resource]!;
+    const { order } = list;
+    const last = page > 1 ? before.get(name(page)) : undefined;
+    const asked = "call" in list
+      ? callPage(client, list, filter, last, perPage + 1)
+      : readView(client, list, filter, last, perPage + 1);
+    const found = await dataOf<Row[]>(
+      signal ? asked.abortSignal(signal) : asked,
+    );
     const data = found.slice(0, perPage)
       .map((row) => ({ ...row, id: idOf(order, row) }));
     const hasNextPage = found.length > perPage;
@@ -68,6 +57,53 @@ export function dataProvider(client: SupabaseClient): Data {
     delete: unused,
     deleteMany: unused,
   };
+}
+
+/** A page of a list that a function hands out. */
+function callPage(
+  client: SupabaseClient,
+  { call, after, filters, args }: PageList,
+  filter: Row,
+  last: Row | undefined,
+  limit: number,
+) {
+  const given = (columns: Readonly<Record<string, string>>, row: Row) =>
+    Object.fromEntries(
+      Object.entries(columns).map(([name, column]) => [name, row[column]]),
+    );
+  return client.rpc(call, {
+    ...args,
+    ...given(filters, filter),
+    ...(last && given(after, last)),
+    p_limit: limit,
+  });
+}
+
+/** A page of a list that a view has. */
+function readView(
+  client: SupabaseClient,
+  { view, order, only = [] }: ViewList,
+  filter: Row,
+  last: Row | undefined,
+  limit: number,
+) {
+  let query = client.from(view).select("*").limit(limit);
+  for (const [column, operator, value] of only) {
+    query = query.filter(column, operator, value);
+  }
+  for (const [column, value] of Object.entries(filter)) {
+    query = query.eq(column, value as string);
+  }
+  for (const [column, ascending] of order) {
+    query = query.order(column, { ascending });
+  }
+  if (last) {
+    const [column, ascending] = order[0]!;
+    // Says nothing more; but by it an index begins at the page.
+    query = query.filter(column, ascending ? "gte" : "lte", last[column])
+      .or(behind(order, last));
+  }
+  return query;
 }
 
 function unused(): Promise<never> {

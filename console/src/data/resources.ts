@@ -1,7 +1,7 @@
 import type { Order } from "./pages.ts";
 
-/** A list: the view that it reads, in which order, and which rows. */
-export interface Resource {
+/** A list that a view has: in which order, and which rows. */
+export interface ViewList {
   readonly view: string;
   readonly order: Order;
   /** Conditions in PostgREST's form that always hold. */
@@ -12,12 +12,38 @@ export interface Resource {
   ])[];
 }
 
+/** A list that a function hands out page by page, as a view of many rows would be slow. */
+export interface PageList {
+  readonly call: string;
+  readonly order: Order;
+  /** The column of each argument, in the last row. */
+  readonly after: Readonly<Record<string, string>>;
+  /** The filter of each argument. */
+  readonly filters: Readonly<Record<string, string>>;
+  readonly args?: Readonly<Record<string, unknown>>;
+}
+
 const newest = (...columns: string[]): Order =>
   columns.map((column) => [column, false] as const);
 const inOrder = (...columns: string[]): Order =>
   columns.map((column) => [column, true] as const);
 
-export const RESOURCES: Readonly<Record<string, Resource>> = {
+const JOBS: PageList = {
+  call: "operator_jobs_page",
+  order: newest("created_at", "job_id"),
+  after: { p_before_at: "created_at", p_before_id: "job_id" },
+  filters: { p_account_id: "account_id" },
+};
+
+const PAYMENTS: PageList = {
+  call: "operator_payments_page",
+  order: newest("at", "payment_key"),
+  after: { p_before_at: "at", p_before_key: "payment_key" },
+  filters: { p_account_id: "account_id" },
+};
+
+/** What react-admin calls a resource: each list of the console. */
+export const RESOURCES: Readonly<Record<string, ViewList | PageList>> = {
   me: { view: "operator_me", order: inOrder("user_id") },
   accounts: { view: "operator_accounts", order: inOrder("account_id") },
   grants: { view: "operator_account_grants", order: newest("grant_id") },
@@ -25,21 +51,11 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
     view: "operator_account_members",
     order: inOrder("account_id", "user_id"),
   },
-  jobs: { view: "operator_jobs", order: newest("created_at", "job_id") },
-  open_jobs: {
-    view: "operator_jobs",
-    order: newest("created_at", "job_id"),
-    only: [["status", "in", "(pending,running)"]],
-  },
-  payments: {
-    view: "operator_payments",
-    order: newest("created_at", "payment_key"),
-  },
-  paid: {
-    view: "operator_payments",
-    order: newest("paid_at", "payment_key"),
-    only: [["paid_at", "not.is", null]],
-  },
+  job: { view: "operator_jobs", order: inOrder("job_id") },
+  jobs: JOBS,
+  open_jobs: { ...JOBS, args: { p_status: "open" } },
+  payments: PAYMENTS,
+  paid: PAYMENTS,
   waiting_payments: {
     view: "operator_payments",
     order: newest("created_at", "payment_key"),

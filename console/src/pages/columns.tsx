@@ -88,7 +88,7 @@ export const JOBS: readonly Column[] = [
 ];
 
 export const PAYMENTS: readonly Column[] = [
-  time("created_at", "Seen"),
+  time("at", "At"),
   text("payment_key", "Payment"),
   text("product", "Product"),
   text("status", "Status"),

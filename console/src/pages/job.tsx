@@ -12,7 +12,7 @@ import { Empty, Failure, Loading } from "../parts/states.tsx";
 /** One job: what was asked, what it cost, and how it ended. */
 export function JobPage() {
   const { id = "" } = useParams();
-  const { data, error, isPending, refetch } = useGetList("jobs", {
+  const { data, error, isPending, refetch } = useGetList("job", {
     pagination: { page: 1, perPage: 1 },
     filter: { job_id: id },
   });
