@@ -655,6 +655,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_operators": {
+        Row: {
+          "created_at": string;
+          "disabled_at": string | null;
+          "last_hash": string;
+          "last_seq": number;
+          "max_per_action": number | null;
+          "max_per_day": number | null;
+          "note": string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"];
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "disabled_at"?: string | null;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "max_per_action"?: number | null;
+          "max_per_day"?: number | null;
+          "note"?: string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"];
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "disabled_at"?: string | null;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "max_per_action"?: number | null;
+          "max_per_day"?: number | null;
+          "note"?: string | null;
+          "role"?: Database["public"]["Enums"]["credit_operator_role"];
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "credit_plans": {
         Row: {
           "allowed_models": (string)[] | null;
@@ -1389,6 +1426,119 @@ export type Database = {
           "noted_at"?: string;
           "usage"?: Json | null;
           "usage_source"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_actions": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "after": Json | null;
+          "approval_id": string | null;
+          "arguments": NonNullable<Json>;
+          "before": Json | null;
+          "created_at": string;
+          "credits": number | null;
+          "first_seq": number | null;
+          "hash": string;
+          "idempotency_key": string;
+          "last_seq": number | null;
+          "operator_id": string;
+          "reason": string;
+          "seq": number;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action": string;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments": NonNullable<Json>;
+          "before"?: Json | null;
+          "created_at": string;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "hash": string;
+          "idempotency_key": string;
+          "last_seq"?: number | null;
+          "operator_id": string;
+          "reason": string;
+          "seq": number;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments"?: NonNullable<Json>;
+          "before"?: Json | null;
+          "created_at"?: string;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "hash"?: string;
+          "idempotency_key"?: string;
+          "last_seq"?: number | null;
+          "operator_id"?: string;
+          "reason"?: string;
+          "seq"?: number;
+          "subject"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_approvals": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "arguments": NonNullable<Json>;
+          "created_at": string;
+          "credits": number;
+          "decided_at": string | null;
+          "decided_by": string | null;
+          "decision_reason": string | null;
+          "expires_at": string;
+          "id": string;
+          "idempotency_key": string;
+          "operator_id": string;
+          "reason": string;
+          "state": string;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action": string;
+          "arguments": NonNullable<Json>;
+          "created_at"?: string;
+          "credits": number;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string;
+          "id"?: string;
+          "idempotency_key": string;
+          "operator_id": string;
+          "reason": string;
+          "state"?: string;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string;
+          "arguments"?: NonNullable<Json>;
+          "created_at"?: string;
+          "credits"?: number;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string;
+          "id"?: string;
+          "idempotency_key"?: string;
+          "operator_id"?: string;
+          "reason"?: string;
+          "state"?: string;
+          "subject"?: string | null;
         };
         Relationships: [];
       };
@@ -2642,6 +2792,294 @@ export type Database = {
           "value": number;
         }[];
       };
+      "operator_abilities": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "action": string;
+          "allowed": boolean;
+          "least_role": Database["public"]["Enums"]["credit_operator_role"];
+          "moves_credits": boolean;
+        }[];
+      };
+      "operator_acknowledge_alert": {
+        Args: {
+          "p_alert_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_approve": {
+        Args: {
+          "p_approval_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_book_payment": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_payment_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_cancel_job": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_job_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_close_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_erase_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_fix_discrepancy": {
+        Args: {
+          "p_class": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_subject": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_grant": {
+        Args: {
+          "p_account_id": string;
+          "p_credits": number;
+          "p_expires_at": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_mute_alert": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_rule": string;
+          "p_until": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_refund_job": {
+        Args: {
+          "p_credits": number;
+          "p_idempotency_key": string;
+          "p_job_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reject": {
+        Args: {
+          "p_approval_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_remove": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reopen_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_retry_event": {
+        Args: {
+          "p_event_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reverse_grant": {
+        Args: {
+          "p_account_id": string;
+          "p_grant_id": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_target": number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_set": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_max_per_action": number;
+          "p_max_per_day": number;
+          "p_reason": string;
+          "p_role": string;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_set_overdraft": {
+        Args: {
+          "p_account_id": string;
+          "p_credit_limit": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_set_plan": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_plan": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_withdraw": {
+        Args: {
+          "p_account_id": string;
+          "p_credits": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "payment_status": {
         Args: { "p_key": string; "p_user_id": string };
         Returns: Database["public"]["CompositeTypes"]["payment_status_result"];
@@ -3035,6 +3473,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "verify_operator_actions": {
+        Args: { "p_operator_id": string };
+        Returns: Database["public"]["CompositeTypes"]["operator_chain_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_chain_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "withdraw_credits": {
         Args: {
           "p_account_id": string;
@@ -3065,6 +3513,7 @@ export type Database = {
         | "adjustment"
         | "transfer"
         | "revocation";
+      "credit_operator_role": "viewer" | "support" | "finance" | "admin";
       "generation_job_status":
         | "pending"
         | "running"
@@ -3258,6 +3707,23 @@ export type Database = {
         "expires_at": string | null;
         "errors": Json | null;
       };
+      "operator_chain_result": {
+        "operator_id": string | null;
+        "sound": boolean | null;
+        "checked": number | null;
+        "broken_seq": number | null;
+        "problem": string | null;
+      };
+      "operator_result": {
+        "code": string | null;
+        "operator_id": string | null;
+        "action_seq": number | null;
+        "approval_id": string | null;
+        "replayed": boolean | null;
+        "account_id": string | null;
+        "balance": number | null;
+        "details": Json | null;
+      };
       "payment_checkout": {
         "status": number | null;
         "code": string | null;
@@ -3447,6 +3913,7 @@ export const Constants = {
         "transfer",
         "revocation",
       ],
+      "credit_operator_role": ["viewer", "support", "finance", "admin"],
       "generation_job_status": [
         "pending",
         "running",

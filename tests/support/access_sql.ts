@@ -77,9 +77,9 @@ export function emptyRelations(parties: Parties): Promise<string[]> {
 /** Acts as somebody for the rest of the transaction, as the Data API does. */
 export async function become(
   transaction: TransactionSql,
-  { role, id }: Pick<Actor, "role" | "id">,
+  { role, id, aal }: Pick<Actor, "role" | "id" | "aal">,
 ): Promise<void> {
-  const claims = JSON.stringify({ role, sub: id });
+  const claims = JSON.stringify({ role, sub: id, aal });
   await transaction`
     select set_config('request.jwt.claims', ${claims}, true),
       set_config('request.jwt.claim.sub', ${id ?? ""}, true),

@@ -14,9 +14,11 @@ credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_rejoined(); credits.account_reopened(); credits.account_version_raise();
-credits.account_version_touch(); credits.accounts_lock(uuid[]);
-credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text);
+credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
+credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.action_append(public.operator_actions);
+credits.action_chain(uuid); credits.action_hash(bytea,public.operator_actions);
+credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
 credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
@@ -25,7 +27,10 @@ credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone);
 credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
-credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
+credits.app_keys_check(uuid,uuid); credits.approval_answer(public.operator_approvals,boolean);
+credits.approval_asker(public.operator_approvals,public.credit_operators);
+credits.approval_decide(public.operator_approvals,uuid,text,credits.operator_request,jsonb);
+credits.approval_lock(uuid,public.credit_operators); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
 credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
@@ -63,16 +68,17 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
-credits.endpoint_hold(text,integer,boolean);
+credits.discrepancy_account(text,text); credits.disputes_note(public.payments,jsonb);
+credits.ended_files_delete(uuid,uuid[]); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
-credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.entry_is_archived(public.credit_ledger); credits.entry_origin(); credits.event_emit(uuid,text,jsonb);
+credits.event_pause(integer); credits.events_retry(uuid[]);
+credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid);
+credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
+credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
+credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
@@ -98,7 +104,7 @@ credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.j
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
 credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
 credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid); credits.job_sweep(uuid,uuid);
 credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
 credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
@@ -115,6 +121,33 @@ credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); cre
 credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
 credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
 credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.operator_account_lock(uuid); credits.operator_act(text,uuid,text,jsonb,text,text);
+credits.operator_action_discrepancies(); credits.operator_answer(public.operator_actions,boolean);
+credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
+credits.operator_check_other(public.credit_operators,uuid);
+credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
+credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
+credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
+credits.operator_does_book_payment(credits.operator_request);
+credits.operator_does_cancel_job(credits.operator_request);
+credits.operator_does_close_account(credits.operator_request);
+credits.operator_does_erase_account(credits.operator_request);
+credits.operator_does_fix_discrepancy(credits.operator_request);
+credits.operator_does_grant(credits.operator_request,text);
+credits.operator_does_mute_alert(credits.operator_request);
+credits.operator_does_refund_job(credits.operator_request);
+credits.operator_does_reopen_account(credits.operator_request);
+credits.operator_does_retry_event(credits.operator_request);
+credits.operator_does_reverse_grant(credits.operator_request);
+credits.operator_does_set_overdraft(credits.operator_request);
+credits.operator_does_set_plan(credits.operator_request,text);
+credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
+credits.operator_entry_discrepancies(); credits.operator_fixes();
+credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
+credits.operator_perform(uuid,credits.operator_request,text); credits.operator_refuse(text,text,text,text);
+credits.operator_replay(uuid,credits.operator_request); credits.operator_rights(); credits.operator_role();
+credits.operator_row(uuid); credits.operator_used_today(uuid);
+credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
 credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
 credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
 credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
@@ -130,9 +163,10 @@ credits.payment_grant(public.payments); credits.payment_levels(public.payments);
 credits.payment_lines(public.payments); credits.payment_lock(public.payments);
 credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
 credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
-credits.payment_subscription(public.payments); credits.payment_target(public.payments);
-credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
-credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_state(text); credits.payment_subscription(public.payments);
+credits.payment_target(public.payments); credits.payment_target_now(public.payments);
+credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
+credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
@@ -237,15 +271,26 @@ public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with
 public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
 public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.payment_status(uuid,text);
-public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
-public.preview_payment(jsonb); public.preview_subscription(jsonb);
-public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
-public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
-public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
-public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_function(text); public.retry_events(timestamp with time zone,integer);
-public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.operational_metrics(); public.operator_abilities(); public.operator_acknowledge_alert(uuid,text,text);
+public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
+public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
+public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
+public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
+public.operator_mute_alert(text,timestamp with time zone,text,text);
+public.operator_refund_job(uuid,bigint,text,text); public.operator_reject(uuid,text,text);
+public.operator_remove(uuid,text,text); public.operator_reopen_account(uuid,text,text);
+public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,bigint,bigint,text,text);
+public.operator_set(uuid,text,bigint,bigint,text,text); public.operator_set_overdraft(uuid,bigint,text,text);
+public.operator_set_plan(uuid,text,text,text); public.operator_withdraw(uuid,bigint,text,text);
+public.payment_status(uuid,text); public.prepare_checkout(uuid,uuid,text,integer,text,boolean);
+public.prepare_portal(uuid,uuid,text,boolean); public.preview_payment(jsonb);
+public.preview_subscription(jsonb); public.provider_answered(uuid,text,text,text,jsonb);
+public.quote_generation(text,jsonb); public.quote_text(text,jsonb);
+public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
+public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_function(text);
+public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
+public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
@@ -253,7 +298,7 @@ public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb
 public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
 credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
@@ -261,24 +306,26 @@ public.account_members; public.credit_accounts; public.credit_alert_rules; publi
 public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
 public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
-public.credit_plans; public.credit_products; public.credit_request_events; public.credit_scheduled_tasks;
-public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
-public.credit_withdrawals; public.generation_jobs; public.generation_model_costs; public.generation_model_rates;
-public.generation_models; public.generation_provider_jobs; public.generation_uploads; public.generation_usage;
+public.credit_operators; public.credit_plans; public.credit_products; public.credit_request_events;
+public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
+public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
+public.generation_uploads; public.generation_usage; public.operator_actions; public.operator_approvals;
 public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
 public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.judged_file; credits.movement; credits.payment_discrepancy;
-credits.payment_terms; credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model;
-credits.transfer_order; credits.witness_object; public.credit_anomaly; public.credit_archive_result;
-public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
+credits.operator_request; credits.payment_discrepancy; credits.payment_terms; credits.priced_request;
+credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
+public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
+public.credit_grant_result; public.credit_ledger_result; public.credit_operator_role;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
 public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.payment_checkout; public.payment_result;
-public.payment_status_result$list$),
+public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_result;
+public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -377,6 +424,10 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR
 SELECT TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.credit_operators', 'credit_operators_read_auditor', $sql$
+CREATE POLICY credit_operators_read_auditor ON public.credit_operators AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read', $sql$
 CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
@@ -463,6 +514,14 @@ USING (true)$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
 CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.operator_actions', 'operator_actions_read_auditor', $sql$
+CREATE POLICY operator_actions_read_auditor ON public.operator_actions AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.operator_approvals', 'operator_approvals_read_auditor', $sql$
+CREATE POLICY operator_approvals_read_auditor ON public.operator_approvals AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
 CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -676,6 +735,16 @@ ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sq
 CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
 FOR EACH ROW
 EXECUTE FUNCTION credits.version_takes_rates()$sql$),
+('trigger', 'public.operator_actions', 'operator_actions_refuse_change', $sql$
+CREATE OR REPLACE TRIGGER operator_actions_refuse_change BEFORE DELETE OR UPDATE ON public.operator_actions
+FOR EACH ROW
+EXECUTE FUNCTION credits.actions_refuse_change();
+ALTER TABLE public.operator_actions ENABLE ALWAYS TRIGGER operator_actions_refuse_change$sql$),
+('trigger', 'public.operator_actions', 'operator_actions_refuse_truncate', $sql$
+CREATE OR REPLACE TRIGGER operator_actions_refuse_truncate BEFORE TRUNCATE ON public.operator_actions
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.actions_refuse_change();
+ALTER TABLE public.operator_actions ENABLE ALWAYS TRIGGER operator_actions_refuse_truncate$sql$),
 ('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes
 FOR EACH ROW

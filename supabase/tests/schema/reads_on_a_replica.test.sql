@@ -17,6 +17,7 @@ exception
   when others then return sqlstate || ' ' || sqlerrm;
 end;
 $$;
+insert into credit_operators (user_id, role) values ('00000000-0000-4000-8000-0000000000e1', 'viewer');
 create temp table calls (function name, call text);
 insert into calls values
   ('ledger_seq_as_of', $$ledger_seq_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
@@ -36,6 +37,8 @@ insert into calls values
   ('account_models', $$account_models('00000000-0000-4000-8000-0000000000a1')$$),
   ('text_terms', $$text_terms(null, '00000000-0000-4000-8000-0000000000a1', null, 'standard-text')$$),
   ('quote_text', $$quote_text('standard-text', '{"input_tokens": 9}')$$),
+  ('operator_abilities', 'operator_abilities()'),
+  ('verify_operator_actions', $$verify_operator_actions('00000000-0000-4000-8000-0000000000e1')$$),
   ('operational_metrics', 'operational_metrics()'), ('function_calls_due', 'function_calls_due()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
