@@ -76,7 +76,7 @@ export async function arrangeParties(): Promise<Parties> {
       headers: { apikey: stack.secretKey },
     },
     { name: "credits_auditor", role: "credits_auditor", accounts: [] },
-    { ...signedIn("operator", operator, []), aal: "aal2" },
+    { ...signedIn("operator", operator, []), accounts: [], aal: "aal2" },
   ];
   return { user, other, viewer, team, actors };
 }

@@ -47,7 +47,7 @@ export async function helpCustomers(
   await help.does("remove", { p_user_id: customer });
   await help.does("mute_alert", { p_rule: "success_rate", p_until: EVER });
   await findNothing(help);
-  await calls.make("operator_abilities", {}, help.caller);
+  await lookUp(calls, help.caller, customer);
   await calls.make("verify_operator_actions", { p_operator_id: admin });
   await help.does("erase_account", account);
 }
@@ -121,6 +121,25 @@ async function decide(
   ];
   await second.does("approve", { p_approval_id: wanted.approval_id });
   await second.does("reject", { p_approval_id: unwanted.approval_id });
+}
+
+/** What operators read by functions. */
+async function lookUp(
+  calls: Calls,
+  caller: Caller,
+  account: string,
+): Promise<void> {
+  const ask = (name: string, values: Record<string, unknown> = {}) =>
+    calls.make(`operator_${name}`, values, caller);
+  await ask("abilities");
+  await ask("search", { p_text: "nobody@example.com" });
+  await ask("people", { p_user_ids: [account] });
+  await ask("timeline", { p_account_id: account });
+  await ask("request_trail", { p_request_id: "none" });
+  await ask("accounts_page");
+  await ask("jobs_page");
+  await ask("payments_page");
+  await ask("reconcile");
 }
 
 /** What is only found where there was trouble. */

@@ -94,7 +94,12 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('every view runs with its reader''s rights',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+       and not credits.is_operator_view(oid)),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('views of operators show nothing before their gate',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where credits.is_operator_view(oid) and not credits.has_barrier(reloptions)),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()

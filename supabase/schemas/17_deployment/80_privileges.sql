@@ -58,6 +58,18 @@ as $$
     credits.operator_role'),
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
+  -- What operators read: a view that shows nothing to others, a function that refuses them.
+  ('authenticated', 'select', 'table', null, '
+    operator_account_grants operator_account_members operator_accounts operator_alerts operator_discrepancies
+    operator_events operator_jobs operator_log operator_me operator_models operator_payments operator_providers
+    operator_reconciliations operator_team operator_waiting'),
+  ('authenticated', 'execute', 'function', null, '
+    operator_accounts_page operator_jobs_page operator_payments_page operator_people operator_reconcile
+    operator_request_trail operator_search operator_timeline'),
+  -- Functions that those views call, which run as their reader.
+  ('authenticated', 'execute', 'function', null, '
+    credits.alert_remedies credits.margins_now credits.operator_fixes credits.operators_now credits.payment_remedy
+    credits.runs_now'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules

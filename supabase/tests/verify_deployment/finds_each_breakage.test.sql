@@ -1,5 +1,5 @@
 begin;
-select plan(52);
+select plan(53);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -65,6 +65,8 @@ select pg_temp.is_found(format('alter table %s disable row level security', min(
   'every table has row level security') from pg_inherits where inhparent = 'credit_request_events'::regclass;
 select pg_temp.is_found('alter view reconciliation_summary reset (security_invoker)',
   'every view runs with its reader''s rights');
+select pg_temp.is_found('alter view operator_jobs reset (security_barrier)',
+  'views of operators show nothing before their gate');
 select pg_temp.is_found('grant select (delta) on credit_ledger to anon', 'anon reads the price book and nothing else');
 select pg_temp.is_found('grant truncate on credit_ledger to authenticated', 'users write no table');
 select pg_temp.is_found('alter table credit_ledger alter column delta drop not null',
