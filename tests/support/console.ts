@@ -1,42 +1,16 @@
 import { getRequestListener } from "@hono/node-server";
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
-import { isBuilt } from "../../scripts/console/sources.ts";
-import {
-  CONSOLE_PATH,
-  consoleFolder,
-  serveConsole,
-} from "../../scripts/stack/console.ts";
+import type { Page } from "playwright-core";
+import { inject } from "vitest";
+import { CONSOLE_PATH, serveConsole } from "../../scripts/stack/console.ts";
+import type { BuiltConsole } from "./built_console.ts";
+import { openBrowser } from "./browser.ts";
 import { sql } from "./database.ts";
-import { listen, type Loopback } from "./loopback.ts";
+import { listen } from "./loopback.ts";
 import { stack } from "./stack.ts";
 import { makeToken } from "./tokens.ts";
 import { createUser } from "./user.ts";
-
-/** The console on a port of its own, as a static host serves it: the project is another origin. */
-export interface Site extends Loopback {
-  /** The address of a page of the console. */
-  readonly page: (path: string) => string;
-}
-
-/** Builds the console, unless its sources are as they were, and serves it. */
-export async function startSite(): Promise<Site> {
-  const home = join(process.cwd(), "dist", "test");
-  const folder = consoleFolder(home);
-  if (!isBuilt(process.cwd(), folder)) {
-    const build = ["scripts/run.mjs", "console", "--build", "--out", folder];
-    await promisify(execFile)(process.execPath, build);
-  }
-  const { url, publishableKey } = stack;
-  const serve = serveConsole({ url, publishableKey, home });
-  const server = await listen(createServer(getRequestListener(serve)));
-  const page = (path: string) => `${server.origin}${CONSOLE_PATH}/#${path}`;
-  return { ...server, page };
-}
 
 /** An operator of the tests. */
 export interface Operator {
@@ -62,38 +36,77 @@ export async function createOperator(
   return { id, email, token };
 }
 
-/** What a browser noticed while pages were shown. */
-export interface Noticed {
-  /** Errors of scripts, and refusals of the policy. */
-  readonly errors: string[];
-  /** Addresses of others than the console and its project. */
-  readonly foreign: string[];
+/** The console in a browser, served from a port of its own: as on a static host, the project is another origin. */
+export interface Console {
+  /** The address of a page. */
+  readonly at: (path: string) => string;
+  /** Opens a window. */
+  readonly open: (width?: number) => Promise<Page>;
+  /** Opens a window in which an operator is signed in. */
+  readonly signedIn: (
+    operator: Operator,
+    how?: { aal?: "aal1" | "aal2"; width?: number },
+  ) => Promise<Page>;
+  /** What the windows noticed. */
+  readonly noticed: {
+    /** Errors of scripts, and refusals of the policy. */
+    readonly errors: string[];
+    /** Addresses of others than the console and its project. */
+    readonly foreign: string[];
+  };
+  readonly close: () => Promise<void>;
 }
 
-/** Opens windows that tell what they notice. */
-export function watched(browser: Browser, site: Site) {
-  const noticed: Noticed = { errors: [], foreign: [] };
-  const own = [site.origin, stack.url, "data:", "blob:"];
+/** Serves the console, which is built first if it is not, and starts a browser. */
+export async function openConsole(): Promise<Console> {
+  const answer = await fetch(`${inject("stacks")}/console`);
+  if (!answer.ok) throw new Error(await answer.text());
+  const { home }: BuiltConsole = await answer.json();
+  const { url, publishableKey } = stack;
+  const serve = serveConsole({ url, publishableKey, home });
+  const server = await listen(createServer(getRequestListener(serve)));
+  const browser = await openBrowser();
+  const noticed: Console["noticed"] = { errors: [], foreign: [] };
+  const at = (path: string) => `${server.origin}${CONSOLE_PATH}/#${path}`;
   const open = async (width = 1200): Promise<Page> => {
     const viewport = { width, height: 900 };
-    const context = await browser.newContext({ viewport });
-    const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    page.on("pageerror", ({ message }) => noticed.errors.push(message));
-    page.on("console", (line) => {
-      // An answer that is an error is one of the test's own.
-      const told = /^Failed to load resource/.test(line.text());
-      if (line.type() === "error" && !told) noticed.errors.push(line.text());
-    });
-    page.on("request", (request) => {
-      const url = request.url();
-      if (!own.some((start) => url.startsWith(start))) {
-        noticed.foreign.push(url);
-      }
-    });
+    const page = await browser.newPage({ viewport });
+    page.setDefaultTimeout(20_000);
+    watch(page, noticed, [server.origin, url, "data:", "blob:"]);
     return page;
   };
-  return { noticed, open };
+  return {
+    at,
+    open,
+    noticed,
+    signedIn: async (operator, { aal = "aal2", width } = {}) => {
+      const page = await open(width);
+      await page.goto(at(`/demo/${operator.token(aal)}`));
+      await page.getByRole("heading", { level: 1, name: "Search" }).waitFor();
+      return page;
+    },
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+function watch(
+  page: Page,
+  { errors, foreign }: Console["noticed"],
+  own: readonly string[],
+): void {
+  page.on("pageerror", ({ message }) => errors.push(message));
+  page.on("console", (line) => {
+    // An answer that is an error is one of the test's own.
+    const told = /^Failed to load resource/.test(line.text());
+    if (line.type() === "error" && !told) errors.push(line.text());
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!own.some((start) => url.startsWith(start))) foreign.push(url);
+  });
 }
 
 const AXE = readFileSync("node_modules/axe-core/axe.min.js", "utf8");

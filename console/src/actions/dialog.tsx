@@ -43,8 +43,12 @@ export function ActionDialog(
         p_idempotency_key: key,
       }),
     retry: false,
-    onSuccess: () => queries.invalidateQueries(),
   });
+  // Only now is the page read again: the button that opened this may be gone by then, and the answer with it.
+  const leave = () => {
+    close();
+    if (!sending.isIdle) queries.invalidateQueries();
+  };
   const faults = faultsOf(action, written);
   const send = (event: FormEvent) => {
     event.preventDefault();
@@ -61,7 +65,7 @@ export function ActionDialog(
       open
       fullWidth
       fullScreen={narrow}
-      onClose={() => sending.isPending || close()}
+      onClose={() => sending.isPending || leave()}
       aria-labelledby="action"
     >
       <DialogTitle id="action">{action.title}</DialogTitle>
@@ -90,7 +94,7 @@ export function ActionDialog(
             )}
         </DialogContent>
         <DialogActions>
-          <Button onClick={close} disabled={sending.isPending}>
+          <Button onClick={leave} disabled={sending.isPending}>
             {sending.data ? "Close" : "Cancel"}
           </Button>
           {!sending.data && !needsSecond && (

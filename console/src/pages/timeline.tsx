@@ -1,10 +1,11 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import Button from "@mui/material/Button";
-import { csvOf, save } from "../parts/csv.ts";
+import { csvOf } from "../parts/csv.ts";
 import { change, grouped, words } from "../parts/format.ts";
 import { Time } from "../parts/time.tsx";
 import { JobLink, RequestLink } from "../parts/links.tsx";
 import { useData } from "../parts/operator.tsx";
+import { save } from "../parts/save.ts";
 import { Empty, Failure, Loading } from "../parts/states.tsx";
 
 const PER_PAGE = 50;

@@ -3,9 +3,10 @@ import Typography from "@mui/material/Typography";
 import type { ReactNode } from "react";
 import { useInfiniteGetList } from "react-admin";
 import type { Row } from "../data/pages.ts";
-import { csvOf, save } from "./csv.ts";
+import { csvOf } from "./csv.ts";
 import { grouped, plain } from "./format.ts";
 import { Time } from "./time.tsx";
+import { save } from "./save.ts";
 import { Empty, Failure, Loading } from "./states.tsx";
 
 /** A column of a list. */
