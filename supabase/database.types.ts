@@ -655,6 +655,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_operators": {
+        Row: {
+          "created_at": string;
+          "disabled_at": string | null;
+          "last_hash": string;
+          "last_seq": number;
+          "max_per_action": number | null;
+          "max_per_day": number | null;
+          "note": string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"];
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "disabled_at"?: string | null;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "max_per_action"?: number | null;
+          "max_per_day"?: number | null;
+          "note"?: string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"];
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "disabled_at"?: string | null;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "max_per_action"?: number | null;
+          "max_per_day"?: number | null;
+          "note"?: string | null;
+          "role"?: Database["public"]["Enums"]["credit_operator_role"];
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "credit_plans": {
         Row: {
           "allowed_models": (string)[] | null;
@@ -1185,6 +1222,13 @@ export type Database = {
             referencedRelation: "generation_models";
             referencedColumns: ["name", "effective_from"];
           },
+          {
+            foreignKeyName: "generation_model_rates_model_effective_from_fkey";
+            columns: ["model", "effective_from"];
+            isOneToOne: false;
+            referencedRelation: "operator_models";
+            referencedColumns: ["model", "effective_from"];
+          },
         ];
       };
       "generation_models": {
@@ -1392,6 +1436,119 @@ export type Database = {
           "noted_at"?: string;
           "usage"?: Json | null;
           "usage_source"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_actions": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "after": Json | null;
+          "approval_id": string | null;
+          "arguments": NonNullable<Json>;
+          "before": Json | null;
+          "created_at": string;
+          "credits": number | null;
+          "first_seq": number | null;
+          "hash": string;
+          "idempotency_key": string;
+          "last_seq": number | null;
+          "operator_id": string;
+          "reason": string;
+          "seq": number;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action": string;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments": NonNullable<Json>;
+          "before"?: Json | null;
+          "created_at": string;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "hash": string;
+          "idempotency_key": string;
+          "last_seq"?: number | null;
+          "operator_id": string;
+          "reason": string;
+          "seq": number;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments"?: NonNullable<Json>;
+          "before"?: Json | null;
+          "created_at"?: string;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "hash"?: string;
+          "idempotency_key"?: string;
+          "last_seq"?: number | null;
+          "operator_id"?: string;
+          "reason"?: string;
+          "seq"?: number;
+          "subject"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_approvals": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "arguments": NonNullable<Json>;
+          "created_at": string;
+          "credits": number;
+          "decided_at": string | null;
+          "decided_by": string | null;
+          "decision_reason": string | null;
+          "expires_at": string;
+          "id": string;
+          "idempotency_key": string;
+          "operator_id": string;
+          "reason": string;
+          "state": string;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action": string;
+          "arguments": NonNullable<Json>;
+          "created_at"?: string;
+          "credits": number;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string;
+          "id"?: string;
+          "idempotency_key": string;
+          "operator_id": string;
+          "reason": string;
+          "state"?: string;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string;
+          "arguments"?: NonNullable<Json>;
+          "created_at"?: string;
+          "credits"?: number;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string;
+          "id"?: string;
+          "idempotency_key"?: string;
+          "operator_id"?: string;
+          "reason"?: string;
+          "state"?: string;
+          "subject"?: string | null;
         };
         Relationships: [];
       };
@@ -1784,6 +1941,13 @@ export type Database = {
             foreignKeyName: "reconciliation_findings_run_id_fkey";
             columns: ["run_id"];
             isOneToOne: false;
+            referencedRelation: "operator_reconciliations";
+            referencedColumns: ["run_id"];
+          },
+          {
+            foreignKeyName: "reconciliation_findings_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
             referencedRelation: "reconciliation_runs";
             referencedColumns: ["id"];
           },
@@ -2070,6 +2234,569 @@ export type Database = {
           "success_rate": number | null;
         };
         ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_account_grants": {
+        Row: {
+          "account_id": string;
+          "amount": number;
+          "breakage": number;
+          "created_at": string;
+          "expires_at": string | null;
+          "external_ref": string | null;
+          "grace_ends_at": string | null;
+          "grant_id": number;
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
+          "makes_good": number | null;
+          "priority": number;
+          "reason": string | null;
+          "remaining": number;
+          "repaid": number;
+          "reversed": number;
+          "state": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "amount"?: number | null;
+          "breakage"?: number | null;
+          "created_at"?: string | null;
+          "expires_at"?: string | null;
+          "external_ref"?: string | null;
+          "grace_ends_at"?: never;
+          "grant_id"?: number | null;
+          "kind"?: Database["public"]["Enums"]["credit_entry_kind"] | null;
+          "makes_good"?: number | null;
+          "priority"?: number | null;
+          "reason"?: string | null;
+          "remaining"?: number | null;
+          "repaid"?: number | null;
+          "reversed"?: number | null;
+          "state"?: never;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "amount"?: number | null;
+          "breakage"?: number | null;
+          "created_at"?: string | null;
+          "expires_at"?: string | null;
+          "external_ref"?: string | null;
+          "grace_ends_at"?: never;
+          "grant_id"?: number | null;
+          "kind"?: Database["public"]["Enums"]["credit_entry_kind"] | null;
+          "makes_good"?: number | null;
+          "priority"?: number | null;
+          "reason"?: string | null;
+          "remaining"?: number | null;
+          "repaid"?: number | null;
+          "reversed"?: number | null;
+          "state"?: never;
+        };
+        Relationships: [];
+      };
+      "operator_account_members": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "monthly_cap": number | null;
+          "role": string;
+          "spent": number | null;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "monthly_cap"?: number | null;
+          "role"?: string | null;
+          "spent"?: never;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "monthly_cap"?: number | null;
+          "role"?: string | null;
+          "spent"?: never;
+          "user_id"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_accounts": {
+        Row: {
+          "account_id": string;
+          "balance": number | null;
+          "booked_balance": number;
+          "closed_at": string | null;
+          "created_at": string;
+          "credit_limit": number;
+          "debt": number;
+          "entries": number;
+          "erased_at": string | null;
+          "erasure_requested_at": string | null;
+          "is_team": boolean;
+          "last_entry_at": string | null;
+          "open_jobs": number | null;
+          "overdraft_used": number;
+          "plan": string;
+          "spendable": number | null;
+          "state": string | null;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "credit_accounts_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "operator_alerts": {
+        Row: {
+          "acknowledged_at": string | null;
+          "acknowledged_by": string | null;
+          "alert_id": string;
+          "announced_at": string | null;
+          "description": string;
+          "detail": string;
+          "fired_at": string;
+          "is_open": boolean | null;
+          "muted_until": string | null;
+          "remedy": string | null;
+          "resolved_at": string | null;
+          "rule": string;
+          "severity": string;
+          "subject": string;
+          "threshold": number;
+          "updated_at": string;
+          "value": number;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "credit_alerts_rule_fkey";
+            columns: ["rule"];
+            isOneToOne: false;
+            referencedRelation: "credit_alert_rules";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "operator_discrepancies": {
+        Row: {
+          "account_id": string | null;
+          "actual": number | null;
+          "cause": string;
+          "class": string;
+          "deep": boolean | null;
+          "expected": number | null;
+          "finding_id": number;
+          "fix": string | null;
+          "found_at": string | null;
+          "grant_id": number | null;
+          "job_id": string | null;
+          "meaning": string;
+          "payment_key": string | null;
+          "remedy": string;
+          "run_id": number;
+          "seq": number | null;
+          "since": string | null;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "reconciliation_findings_invariant_fkey";
+            columns: ["class"];
+            isOneToOne: false;
+            referencedRelation: "reconciliation_classes";
+            referencedColumns: ["invariant"];
+          },
+          {
+            foreignKeyName: "reconciliation_findings_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "operator_reconciliations";
+            referencedColumns: ["run_id"];
+          },
+          {
+            foreignKeyName: "reconciliation_findings_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "reconciliation_runs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "operator_events": {
+        Row: {
+          "account_id": string | null;
+          "attempts": number;
+          "created_at": string;
+          "event_id": string;
+          "last_error": string | null;
+          "next_attempt_at": string | null;
+          "state": string | null;
+          "type": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "attempts"?: number | null;
+          "created_at"?: string | null;
+          "event_id"?: string | null;
+          "last_error"?: string | null;
+          "next_attempt_at"?: string | null;
+          "state"?: never;
+          "type"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "attempts"?: number | null;
+          "created_at"?: string | null;
+          "event_id"?: string | null;
+          "last_error"?: string | null;
+          "next_attempt_at"?: string | null;
+          "state"?: never;
+          "type"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_jobs": {
+        Row: {
+          "account_id": string;
+          "actual_cost": number | null;
+          "asked_by": string | null;
+          "cost": number;
+          "created_at": string;
+          "deadline_at": string;
+          "ended_at": string | null;
+          "erased_at": string | null;
+          "error_code": string | null;
+          "error_message": string | null;
+          "job_id": string;
+          "late_settled_at": string | null;
+          "member_id": string | null;
+          "model": string;
+          "output_bytes": number | null;
+          "output_deleted_at": string | null;
+          "outputs": number | null;
+          "paid": number | null;
+          "price_effective_from": string;
+          "provider": string;
+          "provider_job_id": string | null;
+          "refunded": number;
+          "request": Json | null;
+          "request_id": string | null;
+          "started_at": string | null;
+          "status": Database["public"]["Enums"]["generation_job_status"];
+          "usage": Json | null;
+          "usage_source": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_log": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "after": Json | null;
+          "approval_id": string | null;
+          "arguments": NonNullable<Json>;
+          "before": Json | null;
+          "created_at": string;
+          "credits": number | null;
+          "first_seq": number | null;
+          "last_seq": number | null;
+          "operator_id": string;
+          "reason": string;
+          "seq": number;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action"?: string | null;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments"?: Json | null;
+          "before"?: Json | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "last_seq"?: number | null;
+          "operator_id"?: string | null;
+          "reason"?: string | null;
+          "seq"?: number | null;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string | null;
+          "after"?: Json | null;
+          "approval_id"?: string | null;
+          "arguments"?: Json | null;
+          "before"?: Json | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "first_seq"?: number | null;
+          "last_seq"?: number | null;
+          "operator_id"?: string | null;
+          "reason"?: string | null;
+          "seq"?: number | null;
+          "subject"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_me": {
+        Row: {
+          "aal": string | null;
+          "max_per_action": number | null;
+          "max_per_day": number | null;
+          "note": string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"] | null;
+          "used_today": number | null;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_models": {
+        Row: {
+          "created_at": string;
+          "credits_per_usd": number | null;
+          "effective_from": string;
+          "enabled": boolean;
+          "least_margin_percent": number | null;
+          "model": string;
+          "overage": string;
+          "provider": string;
+          "provider_model": string;
+          "rates": Json | null;
+          "state": string | null;
+          "type": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_payments": {
+        Row: {
+          "account_id": string | null;
+          "amount": number;
+          "at": string | null;
+          "booked_at": string | null;
+          "cause": string | null;
+          "charge_id": string | null;
+          "claimed_account_id": string | null;
+          "created_at": string;
+          "credits": number;
+          "currency": string | null;
+          "customer_id": string | null;
+          "disputed": number;
+          "fee": number | null;
+          "grant_id": number | null;
+          "intent_id": string | null;
+          "invoice_id": string | null;
+          "kind": string;
+          "livemode": boolean;
+          "paid_at": string | null;
+          "payment_key": string;
+          "period_end": string | null;
+          "period_start": string | null;
+          "product": string | null;
+          "provider": string;
+          "quantity": number | null;
+          "refunded": number;
+          "remedy": string | null;
+          "reversed_credits": number;
+          "session_id": string | null;
+          "state": string;
+          "status": string;
+          "subscription_id": string | null;
+          "tries": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "amount"?: number | null;
+          "at"?: never;
+          "booked_at"?: string | null;
+          "cause"?: string | null;
+          "charge_id"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "currency"?: string | null;
+          "customer_id"?: string | null;
+          "disputed"?: number | null;
+          "fee"?: number | null;
+          "grant_id"?: number | null;
+          "intent_id"?: string | null;
+          "invoice_id"?: string | null;
+          "kind"?: string | null;
+          "livemode"?: boolean | null;
+          "paid_at"?: string | null;
+          "payment_key"?: string | null;
+          "period_end"?: string | null;
+          "period_start"?: string | null;
+          "product"?: string | null;
+          "provider"?: string | null;
+          "quantity"?: number | null;
+          "refunded"?: number | null;
+          "remedy"?: never;
+          "reversed_credits"?: number | null;
+          "session_id"?: string | null;
+          "state"?: string | null;
+          "status"?: string | null;
+          "subscription_id"?: string | null;
+          "tries"?: number | null;
+          "updated_at"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "amount"?: number | null;
+          "at"?: never;
+          "booked_at"?: string | null;
+          "cause"?: string | null;
+          "charge_id"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "currency"?: string | null;
+          "customer_id"?: string | null;
+          "disputed"?: number | null;
+          "fee"?: number | null;
+          "grant_id"?: number | null;
+          "intent_id"?: string | null;
+          "invoice_id"?: string | null;
+          "kind"?: string | null;
+          "livemode"?: boolean | null;
+          "paid_at"?: string | null;
+          "payment_key"?: string | null;
+          "period_end"?: string | null;
+          "period_start"?: string | null;
+          "product"?: string | null;
+          "provider"?: string | null;
+          "quantity"?: number | null;
+          "refunded"?: number | null;
+          "remedy"?: never;
+          "reversed_credits"?: number | null;
+          "session_id"?: string | null;
+          "state"?: string | null;
+          "status"?: string | null;
+          "subscription_id"?: string | null;
+          "tries"?: number | null;
+          "updated_at"?: string | null;
+        };
+        Relationships: [];
+      };
+      "operator_providers": {
+        Row: {
+          "canceled": number | null;
+          "credits_charged": number | null;
+          "credits_refunded": number | null;
+          "failed": number | null;
+          "healthy": boolean | null;
+          "jobs": number | null;
+          "last_failure_at": string | null;
+          "last_failure_code": string | null;
+          "model": string;
+          "open": number | null;
+          "p50_seconds": number | null;
+          "p95_seconds": number | null;
+          "provider": string;
+          "succeeded": number | null;
+          "success_rate": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_reconciliations": {
+        Row: {
+          "accounts_broken": number;
+          "accounts_checked": number;
+          "deep": boolean;
+          "discrepancies": number;
+          "entries_checked": number;
+          "finished_at": string;
+          "is_latest": boolean | null;
+          "run_id": number;
+          "started_at": string;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_team": {
+        Row: {
+          "created_at": string | null;
+          "disabled_at": string | null;
+          "max_per_action": number | null;
+          "max_per_day": number | null;
+          "note": string | null;
+          "role": Database["public"]["Enums"]["credit_operator_role"] | null;
+          "used_today": number | null;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "operator_waiting": {
+        Row: {
+          "account_id": string | null;
+          "action": string;
+          "approval_id": string;
+          "arguments": NonNullable<Json>;
+          "created_at": string;
+          "credits": number;
+          "decided_at": string | null;
+          "decided_by": string | null;
+          "decision_reason": string | null;
+          "expires_at": string;
+          "is_mine": boolean | null;
+          "operator_id": string;
+          "reason": string;
+          "state": string | null;
+          "subject": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "action"?: string | null;
+          "approval_id"?: string | null;
+          "arguments"?: Json | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string | null;
+          "is_mine"?: never;
+          "operator_id"?: string | null;
+          "reason"?: string | null;
+          "state"?: never;
+          "subject"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "action"?: string | null;
+          "approval_id"?: string | null;
+          "arguments"?: Json | null;
+          "created_at"?: string | null;
+          "credits"?: number | null;
+          "decided_at"?: string | null;
+          "decided_by"?: string | null;
+          "decision_reason"?: string | null;
+          "expires_at"?: string | null;
+          "is_mine"?: never;
+          "operator_id"?: string | null;
+          "reason"?: string | null;
+          "state"?: never;
+          "subject"?: string | null;
+        };
         Relationships: [];
       };
       "payment_deferred_revenue": {
@@ -2645,6 +3372,485 @@ export type Database = {
           "value": number;
         }[];
       };
+      "operator_abilities": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "action": string;
+          "allowed": boolean;
+          "least_role": Database["public"]["Enums"]["credit_operator_role"];
+          "moves_credits": boolean;
+        }[];
+      };
+      "operator_accounts_page": {
+        Args: { "p_after_id"?: string; "p_limit"?: number };
+        Returns: {
+          "account_id": string;
+          "balance": number | null;
+          "booked_balance": number;
+          "closed_at": string | null;
+          "created_at": string;
+          "credit_limit": number;
+          "debt": number;
+          "entries": number;
+          "erased_at": string | null;
+          "erasure_requested_at": string | null;
+          "is_team": boolean;
+          "last_entry_at": string | null;
+          "open_jobs": number | null;
+          "overdraft_used": number;
+          "plan": string;
+          "spendable": number | null;
+          "state": string | null;
+          "user_id": string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "operator_accounts";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_acknowledge_alert": {
+        Args: {
+          "p_alert_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_approve": {
+        Args: {
+          "p_approval_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_book_payment": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_payment_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_cancel_job": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_job_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_close_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_erase_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_fix_discrepancy": {
+        Args: {
+          "p_class": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_subject": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_grant": {
+        Args: {
+          "p_account_id": string;
+          "p_credits": number;
+          "p_expires_at": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_jobs_page": {
+        Args: {
+          "p_account_id"?: string;
+          "p_before_at"?: string;
+          "p_before_id"?: string;
+          "p_limit"?: number;
+          "p_status"?: string;
+        };
+        Returns: {
+          "account_id": string;
+          "actual_cost": number | null;
+          "asked_by": string | null;
+          "cost": number;
+          "created_at": string;
+          "deadline_at": string;
+          "ended_at": string | null;
+          "erased_at": string | null;
+          "error_code": string | null;
+          "error_message": string | null;
+          "job_id": string;
+          "late_settled_at": string | null;
+          "member_id": string | null;
+          "model": string;
+          "output_bytes": number | null;
+          "output_deleted_at": string | null;
+          "outputs": number | null;
+          "paid": number | null;
+          "price_effective_from": string;
+          "provider": string;
+          "provider_job_id": string | null;
+          "refunded": number;
+          "request": Json | null;
+          "request_id": string | null;
+          "started_at": string | null;
+          "status": Database["public"]["Enums"]["generation_job_status"];
+          "usage": Json | null;
+          "usage_source": string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "operator_jobs";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_mute_alert": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_rule": string;
+          "p_until": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_payments_page": {
+        Args: {
+          "p_account_id"?: string;
+          "p_before_at"?: string;
+          "p_before_key"?: string;
+          "p_limit"?: number;
+          "p_state"?: string;
+        };
+        Returns: {
+          "account_id": string | null;
+          "amount": number;
+          "at": string | null;
+          "booked_at": string | null;
+          "cause": string | null;
+          "charge_id": string | null;
+          "claimed_account_id": string | null;
+          "created_at": string;
+          "credits": number;
+          "currency": string | null;
+          "customer_id": string | null;
+          "disputed": number;
+          "fee": number | null;
+          "grant_id": number | null;
+          "intent_id": string | null;
+          "invoice_id": string | null;
+          "kind": string;
+          "livemode": boolean;
+          "paid_at": string | null;
+          "payment_key": string;
+          "period_end": string | null;
+          "period_start": string | null;
+          "product": string | null;
+          "provider": string;
+          "quantity": number | null;
+          "refunded": number;
+          "remedy": string | null;
+          "reversed_credits": number;
+          "session_id": string | null;
+          "state": string;
+          "status": string;
+          "subscription_id": string | null;
+          "tries": number;
+          "updated_at": string;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "operator_payments";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_people": {
+        Args: { "p_user_ids": (string)[] };
+        Returns: {
+          "created_at": string;
+          "email": string;
+          "last_sign_in_at": string;
+          "user_id": string;
+        }[];
+      };
+      "operator_reconcile": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "accounts_broken": number;
+          "accounts_checked": number;
+          "deep": boolean;
+          "discrepancies": number;
+          "entries_checked": number;
+          "finished_at": string;
+          "is_latest": boolean | null;
+          "run_id": number;
+          "started_at": string;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "operator_reconciliations";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_refund_job": {
+        Args: {
+          "p_credits": number;
+          "p_idempotency_key": string;
+          "p_job_id": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reject": {
+        Args: {
+          "p_approval_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_remove": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reopen_account": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_request_trail": {
+        Args: { "p_request_id": string };
+        Returns: {
+          "account_id": string;
+          "at": string;
+          "credits": number;
+          "detail": string;
+          "job_id": string;
+          "step": string;
+        }[];
+      };
+      "operator_retry_event": {
+        Args: {
+          "p_event_id": string;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_reverse_grant": {
+        Args: {
+          "p_account_id": string;
+          "p_grant_id": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+          "p_target": number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_search": {
+        Args: { "p_limit"?: number; "p_text": string };
+        Returns: Database["public"]["CompositeTypes"]["operator_find"][];
+        SetofOptions: {
+          from: "*";
+          to: "operator_find";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_set": {
+        Args: {
+          "p_idempotency_key": string;
+          "p_max_per_action": number;
+          "p_max_per_day": number;
+          "p_reason": string;
+          "p_role": string;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_set_overdraft": {
+        Args: {
+          "p_account_id": string;
+          "p_credit_limit": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_set_plan": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key": string;
+          "p_plan": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "operator_timeline": {
+        Args: {
+          "p_account_id": string;
+          "p_before_at"?: string;
+          "p_before_key"?: string;
+          "p_limit"?: number;
+        };
+        Returns:
+          Database["public"]["CompositeTypes"]["operator_timeline_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "operator_timeline_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "operator_withdraw": {
+        Args: {
+          "p_account_id": string;
+          "p_credits": number;
+          "p_idempotency_key": string;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["operator_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "payment_status": {
         Args: { "p_key": string; "p_user_id": string };
         Returns: Database["public"]["CompositeTypes"]["payment_status_result"];
@@ -3038,6 +4244,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "verify_operator_actions": {
+        Args: { "p_operator_id": string };
+        Returns: Database["public"]["CompositeTypes"]["operator_chain_result"];
+        SetofOptions: {
+          from: "*";
+          to: "operator_chain_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "withdraw_credits": {
         Args: {
           "p_account_id": string;
@@ -3068,6 +4284,7 @@ export type Database = {
         | "adjustment"
         | "transfer"
         | "revocation";
+      "credit_operator_role": "viewer" | "support" | "finance" | "admin";
       "generation_job_status":
         | "pending"
         | "running"
@@ -3261,6 +4478,46 @@ export type Database = {
         "expires_at": string | null;
         "errors": Json | null;
       };
+      "operator_chain_result": {
+        "operator_id": string | null;
+        "sound": boolean | null;
+        "checked": number | null;
+        "broken_seq": number | null;
+        "problem": string | null;
+      };
+      "operator_find": {
+        "kind": string | null;
+        "id": string | null;
+        "account_id": string | null;
+        "title": string | null;
+        "detail": string | null;
+        "at": string | null;
+      };
+      "operator_result": {
+        "code": string | null;
+        "operator_id": string | null;
+        "action_seq": number | null;
+        "approval_id": string | null;
+        "replayed": boolean | null;
+        "account_id": string | null;
+        "balance": number | null;
+        "details": Json | null;
+      };
+      "operator_timeline_row": {
+        "at": string | null;
+        "key": string | null;
+        "kind": string | null;
+        "title": string | null;
+        "credits": number | null;
+        "balance": number | null;
+        "job_id": string | null;
+        "grant_id": number | null;
+        "payment_id": string | null;
+        "request_id": string | null;
+        "operator_id": string | null;
+        "action_seq": number | null;
+        "detail": Json | null;
+      };
       "payment_checkout": {
         "status": number | null;
         "code": string | null;
@@ -3450,6 +4707,7 @@ export const Constants = {
         "transfer",
         "revocation",
       ],
+      "credit_operator_role": ["viewer", "support", "finance", "admin"],
       "generation_job_status": [
         "pending",
         "running",

@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { supabaseCli } from "../stack/migrate.ts";
 import { executeScript } from "./prepare.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
@@ -11,31 +12,58 @@ interface Finding {
 }
 
 const CANARY = "advisors_canary";
+/** A view that runs as its owner, with a name like those that may. */
+const VIEW_CANARY = "operator_advisors_canary";
 
 /**
- * `supabase db advisors --fail-on warn` must report nothing. A table without
- * row level security is put up first, to prove that the advisors see this
- * database's API schemas at all; without `pgrst.db_schemas` they report
- * nothing at all.
+ * `supabase db advisors --fail-on warn` must report nothing but the views of
+ * operators, which run as their owner (credits.operator_views lists them). A
+ * table without row level security and such a view are put up first, to prove
+ * that the advisors see this database's API schemas at all; without
+ * `pgrst.db_schemas` they report nothing at all.
  */
 export async function checkAdvisors(
   projectFolder: string,
   databaseUrl: string,
 ): Promise<StepOutcome> {
-  const blind = await withCanary(databaseUrl, async () => {
-    const findings = await readFindings(projectFolder, databaseUrl);
-    return !findings.some(({ detail }) => detail.includes(CANARY));
+  const views = await operatorViews(databaseUrl);
+  const unexpected = async () =>
+    (await readFindings(projectFolder, databaseUrl))
+      .filter((finding) => !isOperatorView(finding, views));
+  const blind = await withCanaries(databaseUrl, async () => {
+    const details = (await unexpected()).map(({ detail }) => detail).join();
+    return [CANARY, VIEW_CANARY].filter((name) => !details.includes(name));
   });
-  if (blind) {
-    const report = "supabase db advisors overlooked a table without row " +
-      "level security: is pgrst.db_schemas set on the database?";
+  if (blind.length > 0) {
+    const report = `supabase db advisors overlooked ${blind.join()}: ` +
+      "is pgrst.db_schemas set on the database?";
     return singleCheck(false, report);
   }
-  const findings = await readFindings(projectFolder, databaseUrl);
+  const findings = await unexpected();
   return singleCheck(findings.length === 0, describe(findings));
 }
 
-async function withCanary<T>(
+/** The views that may run as their owner: each asks whether its reader is an operator. */
+async function operatorViews(databaseUrl: string): Promise<string[]> {
+  const sql = postgres(databaseUrl, { max: 1 });
+  try {
+    const rows = await sql<{ name: string }[]>`
+      select o.name from credits.operator_views() as o (name)`;
+    return rows.map(({ name }) => name);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+function isOperatorView(
+  { name, detail }: Finding,
+  views: readonly string[],
+): boolean {
+  return name === "security_definer_view" &&
+    views.some((view) => detail.includes(`\`public.${view}\``));
+}
+
+async function withCanaries<T>(
   databaseUrl: string,
   action: () => Promise<T>,
 ): Promise<T> {
@@ -43,11 +71,15 @@ async function withCanary<T>(
     await executeScript(
       databaseUrl,
       `create table public.${CANARY} (id bigint primary key);
-       grant select on public.${CANARY} to anon;`,
+       create view public.${VIEW_CANARY} as select id from public.${CANARY};
+       grant select on public.${CANARY}, public.${VIEW_CANARY} to anon;`,
     );
     return await action();
   } finally {
-    await executeScript(databaseUrl, `drop table if exists public.${CANARY}`);
+    await executeScript(
+      databaseUrl,
+      `drop table if exists public.${CANARY} cascade`,
+    );
   }
 }
 

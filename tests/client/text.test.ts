@@ -50,7 +50,8 @@ test("watchers hear of its cost at once", async () => {
   });
   await expect.poll(() => seen).toEqual([100]);
   await credits.text(QUESTION);
-  await expect.poll(() => seen).toEqual([100, 99]);
+  // A look while it went on may have seen what is held for it.
+  await expect.poll(() => seen.at(-1)).toBe(99);
   stop();
 });
 

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeBundle, makeBundleFile } from "../../scripts/deploy/bundle.ts";
@@ -125,6 +126,16 @@ describe("an installation of the last release", () => {
     await database.sql`delete from supabase_migrations.schema_migrations`;
     await database.sql.unsafe(file);
     expect(await push(next.copy.folder, database)).toContain("up to date");
+
+    await database.sql.unsafe(await readFile("scripts/rollback.sql", "utf8"));
+    expect(
+      await database
+        .sql`select to_regnamespace('credits') as ours, to_regclass('public.operator_cases') as theirs`,
+    ).toEqual([{ ours: null, theirs: null }]);
+    expect(
+      await database
+        .sql`select version from supabase_migrations.schema_migrations`,
+    ).toEqual([]);
   });
 
   test("is upgraded by db push from the repository", async () => {

@@ -89,9 +89,10 @@ async function tryRead(
   parties: Parties,
 ): Promise<string[]> {
   const answer = await send(actor, "GET", `${name}?select=${readable}`);
-  if (answer.status !== 200 || actor.role === "service_role") {
-    return works(answer);
-  }
+  // Who sees everything sees what other tests have left there, or nothing yet.
+  const seesAll = actor.role === "service_role" ||
+    actor.name === "operator" && name.startsWith("operator_");
+  if (answer.status !== 200 || seesAll) return works(answer);
   return [`GET ${whose(answer.body, actor, parties)}`];
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { TransactionSql } from "postgres";
 import { sql } from "./database.ts";
+import { asOperator, createOperator } from "./operators.ts";
 import { stack } from "./stack.ts";
 import { createUser, type TestUser } from "./user.ts";
 
@@ -13,6 +14,8 @@ export interface Actor {
   readonly id?: string;
   /** Accounts whose rows are theirs to see. */
   readonly accounts: readonly string[];
+  /** How sure their session is; none said for most. */
+  readonly aal?: string;
   /** Headers for the Data API; none for who cannot come that way. */
   readonly headers?: Record<string, string>;
 }
@@ -51,6 +54,15 @@ export async function arrangeParties(): Promise<Parties> {
     other.id,
     team,
   ]}::uuid[]) as a (id), public.grant_credits(a.id, 1) as g`;
+  const operator = await createOperator({ role: "admin", maxPerAction: 5 });
+  for (const account of [user.id, other.id, team]) {
+    for (const credits of [1, 6]) {
+      await asOperator(sql, operator, (transaction) =>
+        transaction`
+          select public.operator_grant(${account}, ${credits}, null,
+            'for the trouble', ${randomUUID()})`);
+    }
+  }
   const foreignTeam: string = otherTeam[0]!.create_team_account;
   const actors = [
     { name: "anon", role: "anon", accounts: [], headers: anonHeaders() },
@@ -64,6 +76,7 @@ export async function arrangeParties(): Promise<Parties> {
       headers: { apikey: stack.secretKey },
     },
     { name: "credits_auditor", role: "credits_auditor", accounts: [] },
+    { ...signedIn("operator", operator, []), accounts: [], aal: "aal2" },
   ];
   return { user, other, viewer, team, actors };
 }
@@ -75,7 +88,7 @@ export function everybodysIds({ user, other, viewer, team }: Parties) {
 
 function signedIn(
   name: string,
-  { id, token }: TestUser,
+  { id, token }: Pick<TestUser, "id" | "token">,
   teams: readonly string[],
 ): Actor {
   const headers = {

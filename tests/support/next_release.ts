@@ -2,11 +2,11 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
-import { makeRelease } from "../../scripts/deploy/book.ts";
 import { UPGRADES_FOLDER } from "../../scripts/release/forward.ts";
 import { freeze } from "../../scripts/release/freeze.ts";
 import {
   makeHistory,
+  recordedSteps,
   type Step,
   writeHistory,
 } from "../../scripts/release/history.ts";
@@ -150,14 +150,16 @@ export async function prepareNext(
   return { copy, base, book, step };
 }
 
-/** Applies the book of a copy. */
+/** Installs the book of a copy, as if its releases before had never been there. */
 export async function applyBook(
   { folder }: ProjectCopy,
   { url }: FreshDatabase,
 ): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    for (const { text } of (await makeRelease(folder)).migrations) {
+    const history = await makeHistory(folder);
+    const migrations = [...history.fresh.migrations, ...recordedSteps(history)];
+    for (const { text } of migrations) {
       await sql.begin((tx) => tx.unsafe(text));
     }
   } finally {

@@ -59,6 +59,20 @@ export const LEFT_OUT: readonly LeftOut[] = [
     why: "fetches from npm",
     instead: "tests/installer/empty_project.test.ts",
   },
+  { begins: "git pull", why: "there is nothing to pull in a test" },
+  {
+    begins: "npm run bundle",
+    why: "writes into this folder",
+    instead: "tests/bundle.test.ts",
+  },
+  {
+    begins: "npm run release",
+    why: "fixes this project's release",
+    instead: "tests/release/release.test.ts",
+  },
+  { begins: ".ci/run", why: "is what runs this" },
+  { begins: "git add", why: "commits what a release wrote" },
+  { begins: "git commit", why: "commits what a release wrote" },
   { begins: "npx supabase login", why: "needs an account" },
   { begins: "npx supabase link", why: "needs a hosted project" },
   {

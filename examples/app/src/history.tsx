@@ -20,9 +20,10 @@ export function History({ changed }: { changed: string }) {
       {!rows && !error && <p className="wait" role="status">Loading …</p>}
       {rows?.length === 0 && <p className="empty">Nothing has happened yet.</p>}
       <ol className="history">
-        {rows?.slice(0, count).map((entry) => (
-          <Row key={entry.seq} entry={entry} />
-        ))}
+        {rows &&
+          together(rows.slice(0, count)).map((entry) => (
+            <Row key={entry.seq} entry={entry} />
+          ))}
       </ol>
       {rows && rows.length > count && (
         <button
@@ -50,6 +51,21 @@ function Row({ entry }: { entry: Entry }) {
       </time>
     </li>
   );
+}
+
+/** What a generation took of several grants is one row: the ledger has an entry for each. */
+function together(entries: Entry[]): Entry[] {
+  const rows: Entry[] = [];
+  for (const entry of entries) {
+    const { job_id, kind, delta } = entry;
+    const last = rows.at(-1);
+    if (last && job_id && last.job_id === job_id && last.kind === kind) {
+      rows.splice(-1, 1, { ...last, delta: last.delta + delta });
+    } else {
+      rows.push(entry);
+    }
+  }
+  return rows;
 }
 
 async function newest(count: number, signal: AbortSignal): Promise<Entry[]> {

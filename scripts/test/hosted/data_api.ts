@@ -5,6 +5,8 @@ export interface Caller {
   readonly role: "service_role" | "authenticated" | "anon";
   /** The user's id. */
   readonly sub?: string;
+  /** How sure the user's session is. */
+  readonly aal?: string;
 }
 
 /** What the service is. */
@@ -39,7 +41,8 @@ export class DataApi {
       from pg_proc as p
       left join lateral unnest(p.proargnames, p.proargtypes::oid[]) as a (name, type) on a.type is not null
       where p.pronamespace = 'public'::regnamespace
-        and has_function_privilege('service_role', p.oid, 'execute')
+        and (has_function_privilege('service_role', p.oid, 'execute')
+          or has_function_privilege('authenticated', p.oid, 'execute'))
         and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')`;
     const types = new Map<string, Map<string, string>>();
     for (const { name, argument, type } of rows) {
@@ -50,7 +53,7 @@ export class DataApi {
     return new DataApi(sql, types);
   }
 
-  /** Every function that the service may call. */
+  /** Every function that the service or a user may call. */
   get functions(): string[] {
     return [...this.types.keys()];
   }
@@ -77,10 +80,10 @@ export class DataApi {
 
   /** Runs a query as somebody. */
   async as(
-    { role, sub }: Caller,
+    { role, sub, aal }: Caller,
     query: (sql: Sql) => Promise<Answer[]>,
   ): Promise<Answer[]> {
-    const claims = JSON.stringify({ role, sub });
+    const claims = JSON.stringify({ role, sub, aal });
     return await this.sql.begin(async (tx) => {
       await tx`select set_config('role', ${role}, true), set_config('request.jwt.claims', ${claims}, true)`;
       return await query(tx as unknown as Sql);

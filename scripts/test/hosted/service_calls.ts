@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Sql } from "postgres";
 import { Calls } from "./calls.ts";
 import type { Caller, DataApi } from "./data_api.ts";
+import { helpCustomers } from "./operator_calls.ts";
 import { sellCredits } from "./payment_calls.ts";
 import { streamTexts } from "./text_calls.ts";
 
@@ -9,7 +10,7 @@ const EVER = "2099-01-01T00:00:00Z";
 const ONCE = "2020-01-01T00:00:00Z";
 
 /**
- * Calls every function of the service, within the time that the Data API has.
+ * Calls every function of the service and of operators, within the time that the Data API has.
  *
  * @param sql as postgres, to read what there is
  * @param users two users of schema auth
@@ -29,6 +30,7 @@ export async function findServiceProblems(
   await streamTexts(calls, users);
   await readBooks(calls, users);
   await operate(calls, sql);
+  await helpCustomers(calls, sql, users);
   await calls.make("erase_account", { p_account_id: users[1] });
   const left = api.functions.filter((name) => !calls.called.has(name));
   return [

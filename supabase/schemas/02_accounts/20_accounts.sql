@@ -2,7 +2,7 @@
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: payment, subscription, accounts (the lower id first), job, grants, then everything else.
+-- The one lock order: operators, approval, payment, subscription, accounts (the lower id first), job, grants, all else.
 -- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
 -- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 

@@ -38,7 +38,8 @@ comment on column public.credit_ledger.metadata is
   'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, if it is '
   'not grant_id (0: the overdraft). refund_key: the key that makes a partial refund idempotent. reversed_grant_id: '
   'the grant that was taken back (0: a debt from before an import). withdrawal_ref: the reference that makes a '
-  'withdrawal count once.';
+  'withdrawal count once. operator_action: the action of an operator that caused it, <operator_id>:<seq> of '
+  'operator_actions.';
 comment on column public.credit_ledger.hash is
   'SHA-256 over the hash of the previous entry and every field of this one.';
 
@@ -126,6 +127,18 @@ comment on function credits.entry_hash(
 ) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
+create function credits.entry_origin()
+returns jsonb
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select jsonb_build_object('operator_action', current_setting('credits.operator_action', true))
+  where current_setting('credits.operator_action', true) <> '';
+$$;
+comment on function credits.entry_origin() is
+  'What an entry''s metadata says of the operator''s action that this transaction is in; null outside of one.';
+
 create function credits.entry_append(
   p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
   p_metadata jsonb
@@ -138,6 +151,10 @@ declare
   account public.credit_accounts;
   entry_at timestamptz := clock_timestamp();
 begin
+  -- The console sets it for the time of one action; nothing else does.
+  if current_setting('credits.operator_action', true) <> '' then
+    p_metadata := coalesce(p_metadata, '{}') || credits.entry_origin();
+  end if;
   update public.credit_accounts as a
   set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
       -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.

@@ -240,29 +240,41 @@ comment on function public.finish_event(uuid, text, text, integer, boolean) is
   'one is given up, and none is offered to the address until retry_events. Idempotent. Raises 22023 for an endpoint '
   'that is not such a hash.';
 
+create function credits.events_retry(p_event_ids uuid[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  retried integer;
+begin
+  delete from public.credit_event_endpoints;
+  update public.credit_events set attempts = 0, next_attempt_at = now()
+  where id = any (p_event_ids) and next_attempt_at is null and delivered_at is null;
+  get diagnostics retried = row_count;
+  return retried;
+end;
+$$;
+comment on function credits.events_retry(uuid[]) is
+  'Offers given-up events again, and tries addresses that answered 410 or asked for a pause; returns how many.';
+
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
-declare
-  retried integer;
 begin
   perform credits.caller_check('retry_events');
   if p_since is null then
     perform credits.raise_misuse('22023', 'a time is needed',
       'Pass the beginning of the outage, or ''-infinity'' for every event that was given up.');
   end if;
-  delete from public.credit_event_endpoints;
-  update public.credit_events set attempts = 0, next_attempt_at = now()
-  where id in (
+  return credits.events_retry(array(
     select id from public.credit_events
     where next_attempt_at is null and delivered_at is null and created_at >= p_since
     order by created_at limit least(greatest(p_limit, 0), 100000)
-    for update skip locked);
-  get diagnostics retried = row_count;
-  return retried;
+    for update skip locked));
 end;
 $$;
 comment on function public.retry_events(timestamptz, integer) is

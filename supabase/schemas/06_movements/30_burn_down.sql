@@ -51,6 +51,8 @@ set search_path = '', pg_temp
 as $$
 declare
   part record;
+  origin constant jsonb := case when current_setting('credits.operator_action', true) <> ''
+    then credits.entry_origin() end;
 begin
   for part in
     select p.grant_id, p.amount
@@ -61,11 +63,11 @@ begin
     p_account.last_seq := p_account.last_seq + 1;
     p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
     p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, -part.amount,
-      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, null, p_account.last_entry_at);
+      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, origin, p_account.last_entry_at);
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
-      created_at, hash)
+      metadata, created_at, hash)
     values (p_account.id, p_account.last_seq, -part.amount, p_account.balance, p_kind, part.grant_id, p_job_id,
-      p_reason, p_account.last_entry_at, p_account.last_hash);
+      p_reason, origin, p_account.last_entry_at, p_account.last_hash);
     update public.credit_grants set remaining = remaining - part.amount, is_open = (remaining > part.amount)
     where account_id = p_account.id and id = part.grant_id;
   end loop;

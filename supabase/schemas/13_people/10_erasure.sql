@@ -1,7 +1,7 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: files, uploads, moving outputs, request events, events, app keys, provider jobs, generation.
+-- Needs: uploads, moving outputs, request events, events, app keys, provider jobs, generation; when called: operators.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -250,6 +250,7 @@ declare
   account_ids uuid[];
 begin
   perform credits.caller_check('erase_account');
+  perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
   if cardinality(account_ids) = 0 then
     return 0;

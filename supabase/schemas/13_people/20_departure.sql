@@ -1,7 +1,7 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure, book payment.
+-- Needs: erasure, book payment; when called: operators.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -115,6 +115,12 @@ begin
       returned_at = null;
   exception when others then
     raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
+  end;
+  -- Before any account, as operators are locked first.
+  begin
+    perform credits.operators_forget(p_person_ids, true);
+  exception when others then
+    raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
     perform credits.accounts_lock(p_person_ids || array(

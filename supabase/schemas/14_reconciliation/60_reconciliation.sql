@@ -192,7 +192,21 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('customer_of_two_accounts', 'A customer of the provider is one account, and a payment of theirs names another.',
     'Somebody wrote another account''s id into a payment''s metadata, or the index of payment_customers was dropped.',
     'Find out who has paid. Correct the metadata at the provider, or refund the payment; then npm run payments -- '
-    'reconcile.');
+    'reconcile.'),
+  ('operator chain', 'An operator''s actions do not follow from each other (seq); account_id is the operator''s.',
+    'operator_actions or the end of the chain in credit_operators was changed by somebody who had turned rules and '
+    'triggers off.',
+    'verify_operator_actions(operator) names the problem. Compare the row with a backup and restore it. Until then '
+    'trust neither it nor later actions of this operator.'),
+  ('operator action', 'The ledger entries that an operator''s action names (seq is the first) are not there, or do not '
+    'name it.',
+    'Entries were deleted or changed, or the ledger restored from another time than operator_actions.',
+    'See the rows chain and sequence of the same account, and restore its entries from a backup.'),
+  ('operator entry', 'An entry (seq) names an operator''s action that is not there, or that does not name it.',
+    'Somebody booked it by hand in an operator''s name, or operator_actions was restored from another time than the '
+    'ledger.',
+    'Find out who booked it; correct it by grant_credits or withdraw_credits. Or restore operator_actions from a '
+    'backup.');
 
 alter table public.reconciliation_classes enable row level security;
 
@@ -236,6 +250,8 @@ from (
   from credits.payment_discrepancies() as p
   union all
   select o.*, null from credits.file_discrepancies() as o
+  union all
+  select a.*, null from credits.operator_discrepancies(true) as a
 ) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 

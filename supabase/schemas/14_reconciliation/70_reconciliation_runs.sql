@@ -119,6 +119,8 @@ as $$
     union all
     select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
     from credits.payment_discrepancies() as p
+    union all
+    select a.*, null from credits.operator_discrepancies(false) as a
   ),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,

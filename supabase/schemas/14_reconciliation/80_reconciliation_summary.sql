@@ -145,7 +145,8 @@ as
 select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.charged, j.refunded, u.open_jobs,
   u.overdue_jobs,
   (select count(*) from credits.discrepancies_of(array(select credits.suspects_now())))
-    + (select count(*) from credits.payment_discrepancies()) as discrepancies
+    + (select count(*) from credits.payment_discrepancies())
+    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies
 from (
   select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
   from public.credit_accounts
@@ -167,5 +168,5 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
-  'run, also by hand; of all rows where there is no such run. Files in Storage are compared by deep '
-  'runs alone.';
+  'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '
+  'action, are compared by deep runs alone.';

@@ -50,7 +50,8 @@ begin
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
-    'credit_products', 'payment_customers', 'payments', 'payment_disputes', 'payment_subscriptions', 'payment_events'
+    'credit_products', 'payment_customers', 'payments', 'payment_disputes', 'payment_subscriptions', 'payment_events',
+    'credit_operators', 'operator_actions', 'operator_approvals'
   ] loop
     execute format('create policy %I on public.%I for select to credits_auditor using (true)',
       read || '_read_auditor', read);

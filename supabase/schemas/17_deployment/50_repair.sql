@@ -15,6 +15,11 @@ as $$
   union all
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+    and not credits.is_operator_view(oid)
+  union all
+  select format('alter view %s set (security_invoker = false, security_barrier = true)', oid::regclass)
+  from credits.deployed_relations()
+  where p_step = 'tables' and credits.is_operator_view(oid) and not credits.has_barrier(reloptions)
   union all
   select format('drop policy if exists %I on %s; %s', part_name, table_name, definition)
   from credits.part_differences('policy')

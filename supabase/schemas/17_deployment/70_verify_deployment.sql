@@ -89,7 +89,10 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users execute only functions that read',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
-     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')),
+     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
+       -- These ask first whether the user is an operator.
+       and oid::regprocedure::text !~ format('^(public\.)?operator_(reconcile|%s)\(',
+         (select string_agg(action, '|') from credits.operator_rights()))),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
     (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
@@ -111,7 +114,12 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('every view runs with its reader''s rights',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+       and not credits.is_operator_view(oid)),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('views of operators show nothing before their gate',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where credits.is_operator_view(oid) and not credits.has_barrier(reloptions)),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()

@@ -49,8 +49,27 @@ as $$
     quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
+  -- Operators: the gate inside decides.
+  ('authenticated', 'execute', 'function', null, '
+    operator_abilities operator_acknowledge_alert operator_approve operator_book_payment operator_cancel_job
+    operator_close_account operator_erase_account operator_fix_discrepancy operator_grant operator_mute_alert
+    operator_refund_job operator_reject operator_remove operator_reopen_account operator_retry_event
+    operator_reverse_grant operator_set operator_set_overdraft operator_set_plan operator_withdraw
+    credits.operator_role'),
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
+  -- What operators read: a view that shows nothing to others, a function that refuses them.
+  ('authenticated', 'select', 'table', null, '
+    operator_account_grants operator_account_members operator_accounts operator_alerts operator_discrepancies
+    operator_events operator_jobs operator_log operator_me operator_models operator_payments operator_providers
+    operator_reconciliations operator_team operator_waiting'),
+  ('authenticated', 'execute', 'function', null, '
+    operator_accounts_page operator_jobs_page operator_payments_page operator_people operator_reconcile
+    operator_request_trail operator_search operator_timeline'),
+  -- Functions that those views call, which run as their reader.
+  ('authenticated', 'execute', 'function', null, '
+    credits.alert_remedies credits.margins_now credits.operator_fixes credits.operators_now credits.payment_remedy
+    credits.runs_now'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -63,7 +82,8 @@ as $$
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
     credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payment_deferred_revenue
-    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments'),
+    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments
+    credit_operators operator_actions operator_approvals'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -89,7 +109,7 @@ as $$
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
     credits.file_counts credits.file_discrepancies credits.failure_code credits.job_asker credits.job_provider_cost
-    credits.payment_discrepancies
+    credits.operator_discrepancies credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -106,7 +126,7 @@ as $$
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
     payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs
-    generation_uploads'),
+    generation_uploads credit_operators operator_actions operator_approvals'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -150,7 +170,7 @@ as $$
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
-    verify_deployment verify_ledger withdraw_credits'),
+    verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');

@@ -4,9 +4,11 @@ select plan(9);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image',
   '{"prompt": "a secret cat"}', null, 'request');
+-- Without the views of operators, which show their rows to operators alone.
 create temp view ours as
   select c.oid, c.relname, c.relkind from pg_class as c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
+    and not credits.is_operator_view(c.oid)
     and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e');
 select is_empty($$select relname from ours where not has_any_column_privilege('credits_auditor', oid, 'select')$$,
   'every table and view');

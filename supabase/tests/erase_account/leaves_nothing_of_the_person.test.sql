@@ -55,6 +55,14 @@ create function pg_temp.paid() returns jsonb language sql as $$select '{"provide
 select from book_payment(pg_temp.paid(), '{"id": "zanzibar", "type": "charge.refunded", "object": "zanzibar"}');
 select from book_subscription(pg_temp.paid() || '{"status": "active"}');
 
+insert into credit_operators (user_id, role, max_per_action) values
+  ('00000000-0000-4000-8000-0000000000e1', 'finance', 5);
+select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000e1', true), set_config(
+  'request.jwt.claims', '{"sub": "00000000-0000-4000-8000-0000000000e1", "aal": "aal2"}', true);
+select from operator_grant('00000000-0000-4000-8000-0000000000a1', 5, null, 'zanzibar asked', 'zanzibar');
+select from operator_grant('00000000-0000-4000-8000-0000000000a1', 6, null, 'zanzibar asked', 'zanzibar-6');
+select from operator_reject((select id from operator_approvals), 'zanzibar has enough', 'zanzibar-no');
+
 create temp table hashes as
   select request_hash as hash from generation_jobs
   where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
@@ -111,6 +119,10 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'credit_events.last_error', 'credit_anomaly_findings.detail',
   'generation_uploads.media_type', 'generation_uploads.path', -- words of this project, and ids
   'credit_app_keys.hash', 'credit_app_keys.hint', 'generation_usage.usage', 'generation_usage.usage_source', -- no words
+  'operator_actions.action', 'operator_actions.arguments', 'operator_actions.before', 'operator_actions.after',
+  'operator_approvals.action', 'operator_approvals.arguments', 'operator_approvals.state', -- words of this project
+  'operator_actions.subject', 'operator_approvals.subject', -- ids
+  'operator_actions.hash',
   -- of what stays
   'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',
   'credit_ledger_checkpoints.hash', 'payments.seal', 'reconciliation_findings.payment_key'
@@ -121,6 +133,9 @@ select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
   'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref',
   'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
   'credit_debts.reason',
+  -- why an operator did what they did: hashed, as the ledger repeats it
+  'operator_actions.reason', 'operator_actions.idempotency_key', 'operator_approvals.reason',
+  'operator_approvals.idempotency_key', 'operator_approvals.decision_reason',
   -- the provider's ids: accounting needs them, and a later refund or dispute
   'payment_customers.customer_id', 'payments.key', 'payments.session_id', 'payments.invoice_id', 'payments.intent_id',
   'payments.charge_id', 'payments.customer_id', 'payments.subscription_id', 'payments.refunds',

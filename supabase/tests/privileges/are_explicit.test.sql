@@ -16,8 +16,13 @@ select set_eq($$select nspname || '.' || proname from ours where has_function_pr
 select set_eq($$select proname from ours where has_function_privilege('authenticated', oid, 'execute')$$,
   array['quote_generation', 'quote_text', 'account_expiring_grants', 'ledger_seq_as_of', 'balance_as_of',
     'account_statement', 'account_statement_json', 'my_account_ids', 'is_price_in_force', 'balance_with_due',
-    'is_product_in_force', 'my_paying_account_ids']::name[],
-  'a user asks and reads, and executes nothing else');
+    'is_product_in_force', 'my_paying_account_ids', 'operator_role', 'operator_abilities',
+    'operator_accounts_page', 'operator_jobs_page', 'operator_payments_page', 'operator_people', 'operator_search',
+    'operator_timeline', 'operator_request_trail', 'operator_reconcile', 'alert_remedies', 'margins_now',
+    'operator_fixes', 'operators_now',
+    'payment_remedy', 'runs_now']::name[] || array(
+    select format('operator_%s', action)::name from credits.operator_rights()),
+  'a user asks and reads, and executes nothing else but what asks first whether they are an operator');
 select is_empty($$select name from ours where nspname = 'credits' and provolatile = 'v'
   and has_function_privilege('service_role', oid, 'execute')$$,
   'service_role executes internals of views, which read, and no other');

@@ -1,10 +1,11 @@
 begin;
-select plan(6);
+select plan(7);
 
 -- A user with SQL who makes objects of the names that our functions use, first in every search path that they can
 -- set. What of it runs with more rights than the user's own says so in test.trapped.
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
+insert into credit_operators (user_id, role) values ('00000000-0000-4000-8000-0000000000e1', 'admin');
 select set_config('test.trapped', '', true);
 
 create function pg_temp.shadow(statement text) returns boolean language plpgsql as $$
@@ -68,7 +69,8 @@ create temp view callable as
   select format('select * from %s.%I(%s)', p.pronamespace::regnamespace, p.proname,
     (select string_agg(case (select typname from pg_type where oid = t)
       when 'uuid' then '''00000000-0000-4000-8000-0000000000a1''' when 'text' then '''standard-image'''
-       when 'jsonb' then '''{"prompt": "a", "input_tokens": 9}''' else '''2026-01-01''' end, ', ' order by i)
+       when 'jsonb' then '''{"prompt": "a", "input_tokens": 9}'''
+       when 'int8' then '5' else '''2026-01-01''' end, ', ' order by i)
        from unnest(p.proargtypes::oid[]) with ordinality as a (t, i))) as call
   from pg_proc as p where p.pronamespace = 'public'::regnamespace and has_function_privilege(p.oid, 'execute')
     and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
@@ -79,13 +81,21 @@ create temp view callable as
        and has_column_privilege(pg_class.oid, attnum, 'select')), relname) from pg_class
   where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p') and has_any_column_privilege(oid, 'select')
     and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e');
-create temp table calls as select call from callable;
+create temp table calls as select call from callable where call !~ 'public\.operator_';
+create temp table operator_calls as select call from callable where call ~ 'public\.operator_';
 set local search_path = pg_temp, hostile, pg_catalog, public, extensions;
 create temp table failed as select c.call from pg_temp.calls as c where not pg_temp.shadow(c.call);
+-- An operator's, who may do all; many refuse such arguments.
+select pg_catalog.set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000e1', true),
+  pg_catalog.set_config('request.jwt.claims',
+    '{"sub": "00000000-0000-4000-8000-0000000000e1", "role": "authenticated", "aal": "aal2"}', true);
+create temp table done as
+  select c.call from pg_temp.operator_calls as c where pg_temp.shadow(c.call);
 -- Before pgTAP itself steps on the types.
 create temp table trapped as select pg_catalog.current_setting('test.trapped') as role;
 set local search_path = pg_catalog, public, extensions, pg_temp;
 select is_empty('select call from pg_temp.failed', 'every call works as before');
+select cmp_ok((select count(*) from pg_temp.done), '>=', 2::bigint, 'also of an operator, where they make sense');
 select is(role, '', 'and nothing of the user''s ran with the owner''s rights') from pg_temp.trapped;
 
 select * from finish();

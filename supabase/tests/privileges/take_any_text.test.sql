@@ -13,6 +13,7 @@ create function pg_temp.usual(p_name text, p_type regtype) returns text language
     when p_name in ('p_to_account_id', 'p_user_id') then '''00000000-0000-4000-8000-0000000000b2'''
     when p_name = 'p_model' then '''standard-image'''
     when p_name = 'p_role' then '''member'''
+    when p_name = 'p_reason' then '''a usual reason'''
     when p_name = 'p_plan' then '''default'''
     when p_name = 'p_request' then '''{"input_tokens": 9}'''
     when p_name = 'p_requests' then '''[{"model": "standard-image", "input": {"prompt": "a"}}]'''
@@ -76,6 +77,10 @@ create temp view calls as
   where p.pronamespace = 'public'::regnamespace and a.argtype in ('text'::regtype, 'jsonb'::regtype)
     and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e');
 
+-- As an operator, for whom nothing is closed.
+insert into credit_operators (user_id, role) values ('00000000-0000-4000-8000-0000000000e1', 'admin');
+select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000e1', true), set_config(
+  'request.jwt.claims', '{"sub": "00000000-0000-4000-8000-0000000000e1", "aal": "aal2"}', true);
 insert into credit_plans (name, rate_limit_requests, max_concurrent_jobs) values ('unhurried', 1000, 1000);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000000);
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1000000);

@@ -35,13 +35,15 @@ select set_eq('select name from tables where not sharded', array[
   'credit_settings', 'credit_plans', 'credit_products', 'generation_models', 'generation_model_rates',
   'generation_model_costs', 'credit_alert_rules', 'credit_anomaly_rules', 'reconciliation_classes',
   -- operation: each shard its own
-  'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints'
+  'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints',
+  'credit_operators' -- a copy on every shard; each has a chain of its own
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull)
     and t.name not in ('credit_request_events', 'credit_events', 'credit_anomaly_findings', 'payments',
-      'payment_disputes', 'payment_subscriptions', 'payment_events')), 0::bigint,
-  'which is a uuid and never null, but where a denial, an alert, a suspicion or a payment may be nobody''s');
+      'payment_disputes', 'payment_subscriptions', 'payment_events', 'operator_actions',
+      'operator_approvals')), 0::bigint,
+  'which is a uuid and never null, but where a denial, an alert, a suspicion, a payment or an action may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'credit_grants_external_ref', 'credit_withdrawals_pkey',
@@ -50,6 +52,9 @@ select set_eq('select name from indexes where indisunique and not ''account_id''
   'payment_customers_by_customer', -- says whose a payment is: one place for all shards
   'credit_events_pkey', -- random ids, unique without the account
   'credit_anomaly_findings_pkey', -- each shard its own
+  -- an operator's chain and keys, within a shard: an action goes to the shard of its account
+  'operator_actions_pkey', 'operator_actions_key', 'operator_approvals_pkey',
+  'operator_approvals_operator_id_idempotency_key_key',
   'credit_app_keys_by_hash' -- random; a request brings the key alone, which begins with its account's slot
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes
@@ -67,7 +72,8 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_app_keys_by_member', 'generation_uploads_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
   'payments_by_session', 'payments_by_intent', 'payments_by_charge', -- whose a refund or a dispute is
-  'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
+  'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time', -- operation
+  'operator_actions_by_time', 'operator_approvals_waiting' -- operators
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
   where contype = 'f' and t.sharded
@@ -77,6 +83,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
     and prosrc ~ ('\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members'
       '|credit_events|credit_request_events)\M')$$, array[
   -- by job id, which finds the account
+  'operator_refund_job', 'operator_cancel_job', 'operator_retry_event', -- or the event's
   'job_lock', 'job_to_erase', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback',
   'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', 'delete_output', 'finish_output_move',
   'note_generation_progress', 'settle_text', 'abandon_text', 'provider_answered', 'keep_late_output',
@@ -87,7 +94,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
   'claim_provider_asks', 'provider_jobs_clear',
-  'claim_events', 'finish_event', 'retry_events', 'alert_announce', -- delivery: each shard its own
+  'claim_events', 'finish_event', 'retry_events', 'events_retry', 'alert_announce', -- delivery: each shard its own
   'find_outputs_to_move', 'outputs_due', 'outputs_expire', -- files: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',

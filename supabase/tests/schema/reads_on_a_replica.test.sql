@@ -17,6 +17,9 @@ exception
   when others then return sqlstate || ' ' || sqlerrm;
 end;
 $$;
+insert into credit_operators (user_id, role) values ('00000000-0000-4000-8000-0000000000e1', 'viewer');
+select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000e1', true), set_config(
+  'request.jwt.claims', '{"sub": "00000000-0000-4000-8000-0000000000e1", "role": "authenticated"}', true);
 create temp table calls (function name, call text);
 insert into calls values
   ('ledger_seq_as_of', $$ledger_seq_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
@@ -36,6 +39,14 @@ insert into calls values
   ('account_models', $$account_models('00000000-0000-4000-8000-0000000000a1')$$),
   ('text_terms', $$text_terms(null, '00000000-0000-4000-8000-0000000000a1', null, 'standard-text')$$),
   ('quote_text', $$quote_text('standard-text', '{"input_tokens": 9}')$$),
+  ('operator_abilities', 'operator_abilities()'),
+  ('operator_search', 'operator_search(''ann@example.com'')'),
+  ('operator_people', 'operator_people(null)'),
+  ('operator_timeline', $$operator_timeline('00000000-0000-4000-8000-0000000000a1')$$),
+  ('operator_request_trail', 'operator_request_trail(''request-1'')'),
+  ('operator_accounts_page', 'operator_accounts_page()'), ('operator_jobs_page', 'operator_jobs_page()'),
+  ('operator_payments_page', 'operator_payments_page()'),
+  ('verify_operator_actions', $$verify_operator_actions('00000000-0000-4000-8000-0000000000e1')$$),
   ('operational_metrics', 'operational_metrics()'), ('function_calls_due', 'function_calls_due()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class

@@ -66,6 +66,8 @@ select pg_temp.is_found(format('alter table %s disable row level security', min(
   'every table has row level security') from pg_inherits where inhparent = 'credit_request_events'::regclass;
 select pg_temp.is_found('alter view reconciliation_summary reset (security_invoker)',
   'every view runs with its reader''s rights');
+select pg_temp.is_found('alter view operator_jobs reset (security_barrier)',
+  'views of operators show nothing before their gate');
 select pg_temp.is_found('grant select (delta) on credit_ledger to anon', 'anon reads the price book and nothing else');
 select pg_temp.is_found('grant truncate on credit_ledger to authenticated', 'users write no table');
 select pg_temp.is_found('alter table credit_ledger alter column delta drop not null',
