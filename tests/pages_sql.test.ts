@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
 import { pageBlocks } from "./support/page_blocks.ts";
 import { createUser } from "./support/user.ts";
@@ -60,6 +60,12 @@ test("pages have blocks of SQL to paste", () => {
   expect(blocks.length).toBeGreaterThan(10);
 });
 
+/** Whom the blocks speak of. */
+let id: string;
+beforeAll(async () => {
+  ({ id } = await createUser({ credits: 1 }));
+});
+
 /** In another transaction than the block before it, as its comment says. */
 const LATER = "-- Later:";
 
@@ -73,7 +79,6 @@ async function runAndRollBack(text: string): Promise<void> {
 
 // Run as a whole, and rolled back: also what cannot be planned.
 test.each(blocks)("$page, line $line runs as it is", async (block) => {
-  const { id } = await createUser({ credits: 1 });
   const text = block.text.replaceAll("<user id>", id)
     .replaceAll(/\bemail = '[^']*'/g, `id = '${id}'`)
     .replaceAll(
