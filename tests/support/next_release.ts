@@ -33,7 +33,7 @@ const SOURCES = [
   "releases",
   "functions",
   "installer",
-  "scripts/rollback.sql",
+  "scripts",
   "deno.json",
   "package.json",
   "package-lock.json",
