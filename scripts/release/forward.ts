@@ -125,6 +125,8 @@ function takeAway({ locks, drops }: Changes): string {
   ];
   if (statements.length === 0) return "";
   return `do $$
+declare
+  dependents text;
 begin
   set local lock_timeout = '100ms';
   for attempt in 1 .. ${LOCK_ATTEMPTS} loop
@@ -136,6 +138,10 @@ ${statements.map((one) => `      ${one}\n`).join("")}      exit;
           hint = 'Nothing was changed. Run it again; if that does not help, end the transactions that use them (pg_stat_activity).';
       end if;
       perform pg_sleep(0.1);
+    when dependent_objects_still_exist then
+      get stacked diagnostics dependents = pg_exception_detail;
+      raise exception using errcode = '2BP01', message = 'something of yours depends on what this changes: ' || dependents,
+        hint = 'Nothing was changed. Drop yours, apply this, then make yours again.';
     end;
   end loop;
   set local lock_timeout = '5s';

@@ -161,13 +161,22 @@ describe("the migration between two releases", () => {
     await other.end();
   });
 
-  test("refuses another release than the one it begins at, and names of the app's own", async () => {
+  test("refuses another release than the one it begins at, names in the way, and what hangs on what changes", async () => {
     const apply = (sql: Sql) => sql.begin((tx) => tx.unsafe(step.text));
     const own = await server.copy(base);
     await own.sql`create table public.operator_cases (id int)`;
     await expect(apply(own.sql)).rejects.toThrow(
       "names that Atomic Credits needs are in use: public.operator_cases",
     );
+    const hung = await server.copy(base);
+    await hung
+      .sql`create view public.mine as select job_id from public.credit_unsettled_jobs`;
+    await expect(apply(hung.sql)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /something of yours depends on .*view mine depends on view credit_unsettled_jobs/,
+      ),
+      hint: expect.stringContaining("Nothing was changed. Drop yours"),
+    });
     await expect(apply((await server.copy(book)).sql)).rejects.toThrow(
       `to ${NEXT}, and ${NEXT} is installed`,
     );
