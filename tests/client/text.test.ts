@@ -115,14 +115,20 @@ test("an answer that breaks off is no answer, but what came is there", async () 
   });
 });
 
-test("a signal ends it", async () => {
-  const credits = await creditsOf(await createUser({ credits: 100 }));
+test("a signal ends it, also where more has come already", async () => {
+  const word = 'data: {"choices":[{"delta":{"content":"The"}}]}\n\n';
+  const credits = await streaming([word + word]);
   const controller = new AbortController();
   const reason = new Error("enough");
+  const heard: string[] = [];
   await expect(credits.text(QUESTION, {
     signal: controller.signal,
-    onText: () => controller.abort(reason),
+    onText: (text) => {
+      heard.push(text);
+      controller.abort(reason);
+    },
   })).rejects.toBe(reason);
+  expect(heard).toEqual(["The"]);
 });
 
 test("a team's text is not charged to its member", async () => {
