@@ -55,6 +55,8 @@ export async function streamText(
   let isWhole = false;
   try {
     for await (const line of linesOf(body!)) {
+      // More may have come at once: nothing of it is heard after the end.
+      signal?.throwIfAborted();
       const chunk = chunkOf(line);
       if (chunk?.error) throw fromOpenAi(chunk.error);
       const [choice] = chunk?.choices ?? [];

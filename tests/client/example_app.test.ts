@@ -10,6 +10,11 @@ import { stack } from "../support/stack.ts";
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1180, height: 760 };
 const PACK = 1_230;
+/** How long a busy machine may take. */
+const BUSY_MS = 20_000;
+
+/** What is to be so soon. */
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: BUSY_MS });
 
 /** What a page hears of its Content-Security-Policy, and asks of axe-core. */
 interface Watched {
@@ -62,7 +67,7 @@ describe.skipIf(!hasBrowser())(
       })`;
       browser = await openBrowser();
       page = await browser.newPage({ viewport: DESK, reducedMotion: "reduce" });
-      page.setDefaultTimeout(10_000);
+      page.setDefaultTimeout(BUSY_MS);
       page.on("request", (request) => {
         const { origin } = new URL(request.url());
         if (origin !== stack.url) strangers.push(request.url());
@@ -153,10 +158,10 @@ describe.skipIf(!hasBrowser())(
       await expect.poll(async () => {
         await page.evaluate(() => dispatchEvent(new Event("focus")));
         return await page.locator(".balance strong").textContent();
-      }, { timeout: 10_000, interval: 100 }).toBe("230");
+      }, { timeout: BUSY_MS, interval: 100 }).toBe("230");
       await page.getByText("It failed. You have your credits back.").waitFor();
       await balance("730");
-      await expect.poll(entries).toEqual([
+      await soon(entries).toEqual([
         ["+500", "Refunded: it failed"],
         ["−500", "Generation"],
         ["−500", "Generation"],
@@ -177,7 +182,7 @@ describe.skipIf(!hasBrowser())(
       expect(counts.at(-1)).toBe(40);
       await expectGoodForm();
       await balance("729");
-      await expect.poll(async () => (await entries()).slice(0, 4))
+      await soon(async () => (await entries()).slice(0, 4))
         .toEqual(["+4", "Held, not used", "−5", "Generation"]);
     });
 
@@ -213,7 +218,7 @@ describe.skipIf(!hasBrowser())(
       await press("Generate for 1,000 credits");
       await page.getByText("Done. It cost 1,000 credits.").waitFor();
       await balance("0");
-      await expect.poll(async () => (await entries()).slice(0, 4))
+      await soon(async () => (await entries()).slice(0, 4))
         .toEqual(["−1,000", "Generation", "+372", "Given to you"]);
     });
 
