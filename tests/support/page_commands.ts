@@ -17,13 +17,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
     instead: "tests/start.test.ts",
   },
   { begins: "npm test", why: "is what runs this" },
-  { begins: ".ci/run", why: "is what runs this" },
-  { begins: "git", why: "changes the repository" },
-  {
-    begins: "npm run release",
-    why: "fixes what the version brings",
-    instead: "tests/release/release.test.ts",
-  },
   {
     begins: "npm run client",
     why: "takes its own files' time",
@@ -60,11 +53,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
     instead: "tests/installer/empty_project.test.ts",
   },
   { begins: "git pull", why: "there is nothing to pull in a test" },
-  {
-    begins: "npm run bundle",
-    why: "writes into this folder",
-    instead: "tests/bundle.test.ts",
-  },
   {
     begins: "npm run release",
     why: "fixes this project's release",
