@@ -2,7 +2,9 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
+import { buildConsoleBeside } from "./stack/console.ts";
 import { demoModel, demoSale, demoUser } from "./stack/demo.ts";
+import { demoOperator } from "./stack/demo_operator.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
 import { emptyHome, openHome, projectHome } from "./stack/home.ts";
 import { type Stack, startStack } from "./stack/index.ts";
@@ -90,7 +92,7 @@ function onParentEnd(act: () => void): void {
   }, 500).unref();
 }
 
-async function welcome(stack: Stack): Promise<void> {
+async function welcome(stack: Stack, home: string): Promise<void> {
   const [user] = await Promise.all([
     demoUser(stack),
     demoModel(stack),
@@ -98,8 +100,11 @@ async function welcome(stack: Stack): Promise<void> {
     fetch(stack.url),
   ]);
   const sale = await demoSale(stack, user);
+  const operator = await demoOperator(stack);
   saveEnvironment(stack);
-  console.log(banner(stack, user, sale));
+  console.log(banner(stack, user, { sale, operator }));
+  // Only now: it takes the processor for a while, and nothing waits for it.
+  process.once("exit", buildConsoleBeside(project, home, console.log));
   await Promise.race([stack.database.ended, stack.functions.ended]);
   if (stack.stopping) return;
   throw new StackFailure(
@@ -128,7 +133,7 @@ async function serve(flags: ReturnType<typeof readFlags>): Promise<void> {
   stopOnSignal(running);
   const stack = await running;
   try {
-    await welcome(stack);
+    await welcome(stack, home);
   } finally {
     await stack.stop();
   }

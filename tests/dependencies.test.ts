@@ -21,6 +21,7 @@ interface Lock {
 const manifest: Package = readJson("package.json");
 const { dependencies = {}, devDependencies = {}, scripts = {} } = manifest;
 const lock: Lock = readJson("package-lock.json");
+const consoleLock: Lock = readJson("console/package-lock.json");
 const { imports }: { imports: Record<string, string> } = readJson("deno.json");
 
 test("package.json names exact versions, and the lock file the same", () => {
@@ -72,7 +73,9 @@ const TYPES = ["@types/node", "@types/react", "@types/react-dom"];
 
 test("devDependencies are what else the project imports", () => {
   const used = packagesBehind(
-    ownFiles().filter((file) => /\.(ts|mjs)$/.test(file)),
+    ownFiles().filter((file) =>
+      /\.(ts|mjs)$/.test(file) && !file.startsWith("console/")
+    ),
   );
   const others = [...used].filter((name) =>
     !(name in dependencies) && name !== CLIENT
@@ -96,6 +99,22 @@ test("the example app asks for the versions that are tested", () => {
   const app: Package = readJson("examples/app/package.json");
   const tested = { ...dependencies, ...devDependencies };
   expect(tested).toMatchObject({ ...app.dependencies, ...app.devDependencies });
+});
+
+test("the console has packages of its own, in exact versions, and shares React and supabase-js", () => {
+  const console: Package = readJson("console/package.json");
+  const { dependencies: own = {}, devDependencies: types = {} } = console;
+  const pages = ownFiles().filter((file) => /^console\/.*\.tsx?$/.test(file));
+  expect(pages).not.toEqual([]);
+  const used = [...packagesBehind(pages), "react"];
+  expect(Object.keys(own)).toEqual([...new Set(used)].sort());
+  const shared = { ...dependencies, ...devDependencies };
+  for (const [name, version] of Object.entries({ ...own, ...types })) {
+    expect(version, name).toBe(
+      consoleLock.packages[`node_modules/${name}`]?.version,
+    );
+    expect(version, name).toBe(shared[name] ?? version);
+  }
 });
 
 test("the functions import the very versions that the lock file holds", () => {
@@ -129,8 +148,18 @@ test("@std/… is the same file for Deno and, by tsconfig.json, for Node", () =>
 const TOOLS_OF_OTHER_PLATFORMS =
   /^node_modules\/(@squawk-cli\/|@supabase\/cli-)(darwin|win32|windows|linux-(arm64|x64-musl))/;
 
-test("the lock file holds the hash of every package", () => {
-  const unknown = Object.entries(lock.packages)
+const LOCKED = Object.entries({ ...lock.packages, ...prefixed(consoleLock) });
+
+/** The console's packages, by their path in the repository. */
+function prefixed({ packages }: Lock): Lock["packages"] {
+  return Object.fromEntries(
+    Object.entries(packages).filter(([path]) => path !== "")
+      .map(([path, content]) => [`console/${path}`, content]),
+  );
+}
+
+test("the lock files hold the hash of every package", () => {
+  const unknown = LOCKED
     .filter(([path, { integrity }]) =>
       path !== "" && !/^sha512-/.test(integrity ?? "")
     );
@@ -141,7 +170,7 @@ test("the lock file holds the hash of every package", () => {
 });
 
 test("no file of ours ties packages to one registry", () => {
-  const tied = Object.entries(lock.packages)
+  const tied = LOCKED
     .filter(([, { resolved }]) => resolved !== undefined)
     .map(([path]) => path);
   expect(tied).toEqual([]);

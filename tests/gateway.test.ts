@@ -92,6 +92,7 @@ describe("the gateway of the local stack", () => {
 
   test.each([
     ["/rest/v1/generation_models", "GET"],
+    ["/rest/v1/rpc/quote_generation", "POST"],
     ["/auth/v1/user", "GET"],
     ["/auth/v1/signup", "POST"],
     ["/storage/v1/object/generations/x", "GET"],
@@ -110,6 +111,8 @@ describe("the gateway of the local stack", () => {
       const allowed = new Headers(preflight.headers as Record<string, string>)
         .get("access-control-allow-headers")?.toLowerCase().split(/, ?/);
       expect(allowed).toEqual(expect.arrayContaining(sent.split(",")));
+      // Else a browser does not ask what it wanted to ask.
+      expect(preflight.status).toBeLessThan(300);
       const answer = await ask(path, method, { origin });
       for (const { headers } of [preflight, answer]) {
         expect(headers).toMatchObject({ "access-control-allow-origin": "*" });

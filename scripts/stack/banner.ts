@@ -23,12 +23,20 @@ const PRINT_STREAM =
   `const c=JSON.parse(l.replace("data: ",""));process.stdout.write(c.error?c.error.message+"\\n":` +
   `c.usage?"\\ncost: "+c.usage.cost+"\\n":c.choices[0].delta.content??"")})`;
 
-/**
- * What a person sees once everything runs; each command works when pasted as it is.
- *
- * @param sale the page on which the demo user can buy in the sandbox
- */
-export function banner(stack: Stack, user: DemoUser, sale?: string): string {
+/** Pages that a person can open. */
+export interface Pages {
+  /** On which the demo user can buy in the sandbox. */
+  readonly sale?: string;
+  /** Signs the demo operator in to the console. */
+  readonly operator: string;
+}
+
+/** What a person sees once everything runs; each command works when pasted as it is. */
+export function banner(
+  stack: Stack,
+  user: DemoUser,
+  { sale, operator }: Pages,
+): string {
   const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
   -H 'authorization: Bearer ${user.token}'`;
   return `
@@ -74,6 +82,10 @@ ${givingBack(sale)}See that every credit is accounted for:
 
 curl -s ${stack.url}/rest/v1/reconciliation_summary \\
   -H 'apikey: ${stack.keys.secret}'
+
+Help a customer: the operators' console (ready a minute after the first start; the link signs you in)
+
+  ${operator}
 
 Ctrl-C stops it. The data stays; npm start -- --reset begins anew.
 `;

@@ -30,7 +30,23 @@ async function send(
 
 /** Signs the demo user in, or up on the first start; a new user gets the sign-up credits. */
 export async function demoUser(stack: Stack): Promise<DemoUser> {
-  const body = JSON.stringify(DEMO);
+  const token = await signIn(stack, DEMO);
+  const accounts = await send(
+    stack,
+    "/rest/v1/credit_accounts?select=balance",
+    {},
+    token,
+  );
+  const [account] = await accounts.json() as { balance: number }[];
+  return { email: DEMO.email, token, balance: account?.balance ?? 0 };
+}
+
+/** Signs a user in, or up the first time, and returns the access token. */
+export async function signIn(
+  stack: Stack,
+  credentials: { email: string; password: string },
+): Promise<string> {
+  const body = JSON.stringify(credentials);
   let answer = await send(stack, "/auth/v1/token?grant_type=password", {
     method: "POST",
     body,
@@ -43,17 +59,10 @@ export async function demoUser(stack: Stack): Promise<DemoUser> {
   };
   if (!token) {
     throw new StackFailure(
-      `The demo user ${DEMO.email} cannot sign in (status ${answer.status}): start anew with npm start -- --reset.`,
+      `The demo user ${credentials.email} cannot sign in (status ${answer.status}): start anew with npm start -- --reset.`,
     );
   }
-  const accounts = await send(
-    stack,
-    "/rest/v1/credit_accounts?select=balance",
-    {},
-    token,
-  );
-  const [account] = await accounts.json() as { balance: number }[];
-  return { email: DEMO.email, token, balance: account?.balance ?? 0 };
+  return token;
 }
 
 /** A model of which every generation fails and is refunded: the page's "One that fails". */

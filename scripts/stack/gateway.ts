@@ -10,6 +10,7 @@ import { pipeline } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { withCors } from "../../functions/_shared/cors.ts";
 import { Problem } from "../../functions/_shared/problem.ts";
+import { CONSOLE_PATH } from "./console.ts";
 import { SANDBOX_PATH } from "./sandbox/index.ts";
 
 /** Where the gateway sends what: the functions by their URL, Data API, Auth and Storage, and the sandbox, to a handler. */
@@ -20,6 +21,8 @@ export interface Routes {
   sandbox: (request: Request) => Promise<Response>;
   /** What pages there are at a path, if any. */
   pages?: (request: Request) => Promise<Response | undefined>;
+  /** The operators' console, below {@link CONSOLE_PATH}. */
+  console?: (request: Request) => Promise<Response>;
 }
 
 /** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
@@ -39,6 +42,11 @@ export function startGateway(port: number, routes: Routes): Promise<Server> {
       if (API_PATH.test(pathname)) return routes.api(incoming);
       if (pathname.startsWith(`${SANDBOX_PATH}/`)) {
         return routes.sandbox(incoming);
+      }
+      if (
+        routes.console && `${pathname}/`.startsWith(`${CONSOLE_PATH}/`)
+      ) {
+        return routes.console(incoming);
       }
       try {
         return await routes.pages?.(incoming) ?? answerOf(NOTHING_HERE);

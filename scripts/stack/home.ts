@@ -95,6 +95,8 @@ export function emptyHome(path: string): void {
       "sandbox.json",
       "storage",
       "pages",
+      "console",
+      "console.new",
     ]
   ) {
     rmSync(join(path, name), { recursive: true, force: true });

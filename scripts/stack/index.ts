@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { startApi } from "./api.ts";
+import { serveConsole } from "./console.ts";
 import { type Functions, startFunctions } from "./functions.ts";
 import { startGateway } from "./gateway.ts";
 import { type Keys, loadKeys } from "./keys.ts";
@@ -126,6 +127,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       api: (request) => api.fetch(request),
       sandbox: sandbox({ url, keys, home }),
       pages: exampleApp({ project, home, url, keys, log }),
+      console: serveConsole({ url, publishableKey: keys.publishable, home }),
     });
     stops.push(() => closeGateway(gateway));
     const databaseUrl = database.url();

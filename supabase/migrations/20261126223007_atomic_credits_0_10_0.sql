@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_mute_alert,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_retry_event,function operator_reverse_grant,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_withdraw,function verify_operator_actions,table credit_operators,table operator_actions,table operator_approvals,type credit_operator_role,type operator_chain_result,type operator_result}'::text[]) as w (made)
+    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function verify_operator_actions,table credit_operators,table operator_actions,table operator_approvals,type credit_operator_role,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -87,6 +87,45 @@ create type credits.operator_effect as (
   credits bigint,
   before jsonb,
   after jsonb
+);
+
+create type public.operator_find as (
+  kind text,
+  id text,
+  account_id uuid,
+  title text,
+  detail text,
+  at timestamptz
+);
+
+create type public.operator_timeline_row as (
+  at timestamptz,
+  key text,
+  kind text,
+  title text,
+  credits bigint,
+  balance bigint,
+  job_id uuid,
+  grant_id bigint,
+  payment_id text,
+  request_id text,
+  operator_id uuid,
+  action_seq bigint,
+  detail jsonb
+);
+
+create type credits.account_thing as (
+  first_seq bigint,
+  last_seq bigint,
+  at timestamptz,
+  key text,
+  kind public.credit_entry_kind,
+  delta bigint,
+  balance_after bigint,
+  grant_id bigint,
+  job_id uuid,
+  reason text,
+  metadata jsonb
 );
 
 comment on column public.credit_ledger.metadata is
@@ -2266,6 +2305,1239 @@ comment on function public.operator_abilities() is
   'What an operator may do: one row per action (function operator_<action>), with the least role, and whether the '
   'calling operator may. No row for who is no operator.';
 
+create function credits.operator_views()
+returns setof text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select unnest(array['operator_me', 'operator_accounts', 'operator_account_grants', 'operator_account_members',
+    'operator_jobs', 'operator_payments', 'operator_events', 'operator_alerts', 'operator_discrepancies',
+    'operator_reconciliations', 'operator_models', 'operator_providers', 'operator_log', 'operator_waiting',
+    'operator_team']);
+$$;
+
+comment on function credits.operator_views() is
+  'The views that run as their owner: each asks whether its reader is an operator. Every other view runs with its '
+  'reader''s rights.';
+
+create function credits.is_operator_view(p_view oid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from credits.operator_views() as o (name) where to_regclass('public.' || o.name) = p_view);
+$$;
+
+comment on function credits.is_operator_view(oid) is 'Whether a view is one of operator_views.';
+
+create function credits.has_barrier(p_options text[])
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select coalesce(p_options @> array['security_barrier=true']
+    and not p_options && array['security_invoker=true', 'security_invoker=on'], false);
+$$;
+
+comment on function credits.has_barrier(text[]) is
+  'Whether a view with these options runs as its owner, and shows no row to a condition before its own hold.';
+
+create function credits.operator_reads()
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.operator_role() is null then
+    perform credits.operator_refuse('42501', 'this user is not an operator', 'not_an_operator',
+      'An admin makes operators: operator_set.');
+  end if;
+end;
+$$;
+
+comment on function credits.operator_reads() is
+  'Raises 42501 where the calling user is no operator: the first statement of each function by which operators read.';
+
+create function credits.page_size(p_limit integer)
+returns integer
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_limit is null or p_limit not between 1 and 200 then
+    perform credits.raise_misuse('22023', 'a page has 1 to 200 rows', 'Ask for the next page by the last row''s key.');
+  end if;
+  return p_limit;
+end;
+$$;
+
+comment on function credits.page_size(integer) is 'How many rows a page has. Raises 22023 unless it is 1 to 200.';
+
+create function credits.operators_now()
+returns table (
+  user_id uuid, role public.credit_operator_role, max_per_action bigint, max_per_day bigint, used_today bigint,
+  note text, created_at timestamptz, disabled_at timestamptz
+)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select o.user_id, o.role, o.max_per_action, o.max_per_day, credits.operator_used_today(o.user_id), o.note,
+    o.created_at, o.disabled_at
+  from public.credit_operators as o where (select credits.operator_role()) is not null;
+$$;
+
+comment on function credits.operators_now() is
+  'Operators with what they have moved today, for operators alone: no row for anybody else.';
+
+create view public.operator_me
+with (security_barrier = true)
+as
+select o.user_id, o.role, (select auth.jwt()) ->> 'aal' as aal, o.max_per_action, o.max_per_day, o.used_today, o.note
+from credits.operators_now() as o
+where o.user_id = (select auth.uid()) and (select credits.operator_role()) is not null;
+
+comment on view public.operator_me is
+  'The calling operator: role, limits in credits (null: none), what was given and taken today (UTC), and how they '
+  'signed in (aal1, aal2: with a second factor, which every change needs). No row: not an operator.';
+
+create view public.operator_accounts
+with (security_barrier = true)
+as
+select a.id as account_id, a.user_id, a.is_team,
+  case when e.erases then case when e.finished_at is null then 'erasing' else 'erased' end
+    when a.closed_at is null then 'open'
+    when exists (select from public.payment_disputes as d where d.account_id = a.id and d.froze_at = a.closed_at)
+      then 'frozen'
+    else 'closed' end as state,
+  a.plan, b.balance, a.balance as booked_balance,
+  case when a.closed_at is null and a.debt = 0 then greatest(b.balance + a.credit_limit, 0) else 0 end as spendable,
+  a.credit_limit, a.overdraft_used, a.debt,
+  (select count(*) from public.generation_jobs as j
+    where j.account_id = a.id and j.status in ('pending', 'running')) as open_jobs,
+  a.last_seq as entries, a.closed_at, e.requested_at as erasure_requested_at, e.finished_at as erased_at,
+  nullif(a.last_entry_at, '-infinity') as last_entry_at, a.created_at
+from public.credit_accounts as a
+left join public.account_erasures as e on e.account_id = a.id
+-- Computed once, where it is used twice.
+cross join lateral (select credits.balance_with_due(a) as balance offset 0) as b
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_accounts is
+  'Accounts, for operators. balance: as if everything due were booked (booked_balance: the ledger''s). spendable: what '
+  'a charge can use now, overdraft included; 0 while the account is closed or in debt. state: open, closed, frozen (by '
+  'an open dispute), erasing or erased. Ask for one (account_id or user_id); operator_accounts_page lists all.';
+
+create view public.operator_account_grants
+with (security_barrier = true)
+as
+select g.account_id, g.id as grant_id, g.kind,
+  case when g.is_open and (g.expires_at <= now()) is not true then 'open'
+    when g.reversed > 0 and g.reversed = g.amount then 'reversed'
+    when g.expires_at <= now() and (g.is_open or g.breakage > 0) then 'expired'
+    else 'used_up' end as state,
+  g.amount, g.remaining, g.breakage, g.reversed, g.repaid, g.priority, g.expires_at,
+  nullif(g.grace_ends_at, '-infinity') as grace_ends_at, g.makes_good, g.external_ref, g.reason, g.created_at
+from public.credit_grants as g
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_account_grants is
+  'Grants, for operators: where an account''s credits came from, what is left of each, and when it expires. state: '
+  'open, used_up, expired (credits were left) or reversed (all of it was taken back). external_ref of one that was '
+  'paid for: the payment''s key. Ask by account_id.';
+
+create view public.operator_account_members
+with (security_barrier = true)
+as
+select m.account_id, m.user_id, m.role, m.monthly_cap,
+  case when m.spent_month = date_trunc('month', now() at time zone 'utc')::date then m.spent else 0 end as spent,
+  m.created_at
+from public.account_members as m
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_account_members is
+  'Members of teams, for operators, with what each has spent in this calendar month (UTC). Ask by account_id, or by '
+  'user_id for the teams of a person.';
+
+create function public.operator_accounts_page(p_after_id uuid default null, p_limit integer default 50)
+returns setof public.operator_accounts
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.operator_reads();
+  return query
+  select v.* from (
+    select a.id from public.credit_accounts as a
+    where a.id > coalesce(p_after_id, '00000000-0000-0000-0000-000000000000')
+    order by a.id limit credits.page_size(p_limit)
+  ) as p
+  cross join lateral (select * from public.operator_accounts as o where o.account_id = p.id offset 0) as v
+  order by v.account_id;
+end;
+$$;
+
+comment on function public.operator_accounts_page(uuid, integer) is
+  'Accounts by their id, for operators: up to p_limit (1 to 200) after p_after_id, as operator_accounts shows them. '
+  'Raises 42501 for who is no operator, 22023 for another limit.';
+
+create view public.operator_jobs
+with (security_barrier = true)
+as
+select j.id as job_id, j.account_id, j.member_id, j.status, j.model, j.provider, j.price_effective_from, j.cost,
+  j.refunded, j.cost - j.refunded as paid, j.actual_cost,
+  (select coalesce(jsonb_object_agg(f.key, f.value), '{}')
+    from jsonb_each(case when jsonb_typeof(j.input) = 'object' then j.input end) as f
+    where f.key in ('n', 'width', 'height', 'seconds', 'aspect_ratio', 'format', 'input_tokens', 'output_tokens',
+      'characters', 'max_cost')) as request,
+  case when j.input ->> 'asked_by' = 'server' then 'server' else 'user' end as asked_by,
+  u.usage, u.usage_source, o.outputs, o.output_bytes,
+  j.error ->> 'code' as error_code, j.error ->> 'message' as error_message, j.request_id, j.provider_job_id,
+  j.created_at, j.started_at, j.ended_at, j.deadline_at, j.late_settled_at, j.erased_at, j.output_deleted_at
+from public.generation_jobs as j
+left join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id
+cross join lateral (
+  select count(*) as outputs, sum(case when jsonb_typeof(f.value -> 'bytes') = 'number'
+    then (f.value -> 'bytes')::numeric end) as output_bytes
+  from jsonb_array_elements(case when jsonb_typeof(j.output -> 'outputs') = 'array' then j.output -> 'outputs' end)
+    as f (value)
+) as o
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_jobs is
+  'Jobs, for operators: what was asked for in numbers (request), what it cost, how it ended, and what the provider '
+  'said where it failed (error_message is text from outside). No prompt and no output. Ask by job_id, account_id or '
+  'request_id; operator_jobs_page lists the newest.';
+
+create function credits.newest_jobs(
+  p_status text, p_before_at timestamptz, p_before_id uuid, p_since timestamptz, p_limit integer
+)
+returns setof public.generation_jobs
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select j.* from public.generation_jobs as j
+  where j.created_at > p_since and j.created_at <= p_before_at and (j.created_at, j.id) < (p_before_at, p_before_id)
+    and (p_status is null or j.status::text = p_status)
+  order by j.created_at desc, j.id desc limit p_limit;
+$$;
+
+comment on function credits.newest_jobs(text, timestamptz, uuid, timestamptz, integer) is
+  'The newest jobs of all accounts before one, and after p_since. The index by time is one of ranges of pages, so the '
+  'shorter the span the faster.';
+
+create function credits.newest_jobs_of_all(
+  p_status text, p_before_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns setof public.generation_jobs
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  reach interval := '1 minute';
+  since timestamptz;
+  page public.generation_jobs[];
+begin
+  -- Back in spans, each eight times as long as the last, until there are enough jobs in it: a busy installation has a
+  -- page of them in a minute, and a quiet one is small.
+  loop
+    since := case when reach < interval '1 year' then least(p_before_at, now()) - reach else '-infinity' end;
+    page := array(select j from credits.newest_jobs(p_status, p_before_at, p_before_id, since, p_limit) as j);
+    exit when cardinality(page) = p_limit or since = '-infinity';
+    reach := reach * 8;
+  end loop;
+  return query select * from unnest(page);
+end;
+$$;
+
+comment on function credits.newest_jobs_of_all(text, timestamptz, uuid, integer) is
+  'The newest jobs of all accounts before one.';
+
+create function credits.newest_jobs_of_account(
+  p_account_id uuid, p_status text, p_before_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns setof public.generation_jobs
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select j.* from public.generation_jobs as j
+  where j.account_id = p_account_id and j.created_at <= p_before_at
+    and (j.created_at, j.id) < (p_before_at, p_before_id) and (p_status is null or j.status::text = p_status)
+  order by j.created_at desc, j.id desc limit p_limit;
+$$;
+
+comment on function credits.newest_jobs_of_account(uuid, text, timestamptz, uuid, integer) is
+  'The newest jobs of an account before one.';
+
+create function credits.newest_open_jobs(
+  p_account_id uuid, p_before_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns setof public.generation_jobs
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select j.* from public.generation_jobs as j
+  where j.status in ('pending', 'running') and (p_account_id is null or j.account_id = p_account_id)
+    and (j.created_at, j.id) < (p_before_at, p_before_id)
+  order by j.created_at desc, j.id desc limit p_limit;
+$$;
+
+comment on function credits.newest_open_jobs(uuid, timestamptz, uuid, integer) is
+  'The newest open jobs before one, of an account or of all: there are few, and they have an index.';
+
+create function public.operator_jobs_page(
+  p_account_id uuid default null, p_status text default null, p_before_at timestamptz default null,
+  p_before_id uuid default null, p_limit integer default 50
+)
+returns setof public.operator_jobs
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  before_at constant timestamptz := coalesce(p_before_at, 'infinity');
+  before_id constant uuid := coalesce(p_before_id, '00000000-0000-0000-0000-000000000000');
+  page public.generation_jobs[];
+begin
+  perform credits.operator_reads();
+  if p_status = 'open' then
+    page := array(select j from credits.newest_open_jobs(p_account_id, before_at, before_id,
+      credits.page_size(p_limit)) as j);
+  elsif p_account_id is null then
+    page := array(select j from credits.newest_jobs_of_all(p_status, before_at, before_id,
+      credits.page_size(p_limit)) as j);
+  else
+    page := array(select j from credits.newest_jobs_of_account(p_account_id, p_status, before_at, before_id,
+      credits.page_size(p_limit)) as j);
+  end if;
+  return query
+  select v.* from unnest(page) as p
+  cross join lateral (
+    select * from public.operator_jobs as o where o.job_id = p.id and o.account_id = p.account_id offset 0
+  ) as v
+  order by v.created_at desc, v.job_id desc;
+end;
+$$;
+
+comment on function public.operator_jobs_page(uuid, text, timestamptz, uuid, integer) is
+  'The newest jobs of an account, or of all accounts (p_account_id null), for operators: up to p_limit (1 to 200), as '
+  'operator_jobs shows them. p_status: open (pending or running), or a status. The next page comes before the last '
+  'row''s created_at and job_id. Raises 42501 for who is no operator, 22023 for another limit.';
+
+create function public.operator_request_trail(p_request_id text)
+returns table (at timestamptz, step text, detail text, account_id uuid, job_id uuid, credits bigint)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.operator_reads();
+  return query
+  select t.at, t.step, t.detail, t.account_id, t.job_id, t.credits
+  from public.credit_request_trail as t where t.request_id = p_request_id order by t.at, t.step limit 500;
+end;
+$$;
+
+comment on function public.operator_request_trail(text) is
+  'What became of a request, by the x-request-id of its answer, for operators, the oldest step first: see '
+  'credit_request_trail. Raises 42501 for who is no operator.';
+
+create function credits.payment_remedy(p_cause text)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case p_cause
+    when 'unknown_customer' then 'Nobody is known as this customer. Find out whose payment it is, link the customer '
+      '(link_payment_customer), then book the payment.'
+    when 'account_differs' then 'The payment names another account than its customer''s. Find out who has paid; '
+      'correct it at the provider, or refund it there.'
+    when 'account_closed' then 'The account is closed. Open it and book the payment, or refund it at the provider.'
+    when 'unknown_price' then 'No product has this price. Set the product up (set_product), then book the payment.'
+    when 'livemode_mixed' then 'A test payment of a live product, or the other way round. Refund it at the provider.'
+    when 'kind_differs' then 'A pack was sold as a plan, or the other way round. Refund it at the provider, and '
+      'correct the product.'
+    when 'quantity' then 'The quantity is more than the product allows. Refund it at the provider.'
+    when 'granted_elsewhere' then 'Something else was granted under this payment''s key. Reverse that grant, then book '
+      'the payment.'
+    else 'Book the payment again; if it still waits, refund it at the provider.' end
+  where p_cause is not null;
+$$;
+
+comment on function credits.payment_remedy(text) is 'What to do about a payment that waits, by its cause.';
+
+create view public.operator_payments
+with (security_barrier = true)
+as
+select p.key as payment_key, coalesce(p.paid_at, p.created_at) as at, p.account_id, p.claimed_account_id, p.provider,
+  p.livemode, p.kind, p.status, p.state, p.cause, credits.payment_remedy(p.cause) as remedy, p.amount, p.currency,
+  p.refunded, p.disputed, p.fee, p.product, p.quantity, p.credits, p.grant_id, p.reversed_credits, p.customer_id,
+  p.session_id, p.invoice_id, p.intent_id, p.charge_id, p.subscription_id, p.period_start, p.period_end, p.tries,
+  p.paid_at, p.created_at, p.booked_at, p.updated_at
+from public.payments as p
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_payments is
+  'Payments, for operators: what the provider says (status), what was booked (state: noted, waiting, booked; credits), '
+  'why one waits (cause) and what to do (remedy). amount, refunded, disputed and fee: minor units. at: paid_at, or '
+  'created_at where it was not paid. Ask by payment_key, account_id or state; operator_payments_page lists the newest.';
+
+create function credits.newest_payments(
+  p_account_id uuid, p_state text, p_before_at timestamptz, p_before_key text, p_limit integer
+)
+returns setof public.payments
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_account_id is not null or p_state = 'waiting' then
+    -- Few: of one account, or what waits.
+    return query
+    select p.* from public.payments as p
+    where (p_account_id is null or p.account_id = p_account_id) and (p_state is null or p.state = p_state)
+      and (coalesce(p.paid_at, p.created_at), p.key) < (p_before_at, p_before_key)
+    order by coalesce(p.paid_at, p.created_at) desc, p.key desc limit p_limit;
+    return;
+  end if;
+  return query
+  select p.* from public.payments as p
+  where p.paid_at is not null and p.paid_at <= p_before_at and (p.paid_at, p.key) < (p_before_at, p_before_key)
+    and (p_state is null or p.state = p_state)
+  order by p.paid_at desc, p.key desc limit p_limit;
+end;
+$$;
+
+comment on function credits.newest_payments(uuid, text, timestamptz, text, integer) is
+  'The newest payments before one, of an account or of all; of all only those that were paid, unless p_state is '
+  'waiting.';
+
+create function public.operator_payments_page(
+  p_account_id uuid default null, p_state text default null, p_before_at timestamptz default null,
+  p_before_key text default null, p_limit integer default 50
+)
+returns setof public.operator_payments
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.operator_reads();
+  return query
+  select v.* from credits.newest_payments(p_account_id, p_state, coalesce(p_before_at, 'infinity'),
+    coalesce(p_before_key, ''), credits.page_size(p_limit)) as p
+  cross join lateral (select * from public.operator_payments as o where o.payment_key = p.key offset 0) as v
+  order by v.at desc, v.payment_key desc;
+end;
+$$;
+
+comment on function public.operator_payments_page(uuid, text, timestamptz, text, integer) is
+  'The newest payments of an account, or of all accounts (p_account_id null: those that were paid), for operators: up '
+  'to p_limit (1 to 200), as operator_payments shows them. p_state: only noted, waiting or booked. The next page comes '
+  'before the last row''s at and payment_key. Raises 42501 for who is no operator, 22023 for another limit.';
+
+create view public.operator_events
+with (security_barrier = true)
+as
+select e.id as event_id, e.account_id, e.type,
+  case when e.next_attempt_at is null then 'given_up' else 'waiting' end as state, e.attempts, e.next_attempt_at,
+  e.last_error, e.created_at
+from public.credit_events as e
+where e.delivered_at is null and (select credits.operator_role()) is not null;
+
+comment on view public.operator_events is
+  'Events that were not delivered, for operators: waiting for their next try, or given up. Without what they say.';
+
+comment on type public.operator_find is
+  'Something that operator_search found. kind: account, user, job, request, payment or grant; id: its id; account_id: '
+  'the account to look at, null where there is none (a payment that is nobody''s).';
+
+create function credits.find_by_id(p_id uuid)
+returns setof public.operator_find
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'account', a.id::text, a.id, case when a.is_team then 'Team' else 'Account' end,
+    concat_ws(', ', 'plan ' || a.plan, a.balance || ' credits', case when a.closed_at is not null then 'closed' end),
+    a.created_at
+  from public.credit_accounts as a where a.id = p_id or a.user_id = p_id
+  union all
+  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
+  from auth.users as u left join public.credit_accounts as a on a.user_id = u.id where u.id = p_id
+  union all
+  select 'account', m.account_id::text, m.account_id, 'Team', 'this user is its ' || m.role, m.created_at
+  from public.account_members as m where m.user_id = p_id
+  union all
+  select 'job', j.id::text, j.account_id, j.model || ': ' || j.status, j.cost - j.refunded || ' credits', j.created_at
+  from public.generation_jobs as j where j.id = p_id;
+$$;
+
+comment on function credits.find_by_id(uuid) is 'Accounts, users, their teams, and jobs with an id.';
+
+create function credits.find_by_name(p_name text)
+returns setof public.operator_find
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with providers as (
+    select array(select distinct provider from public.credit_products) as names
+  )
+  select 'request', j.request_id, j.account_id, 'Request charged: ' || j.model, 'job ' || j.id || ', ' || j.status,
+    j.created_at
+  from public.generation_jobs as j where j.request_id = p_name
+  union all
+  select 'request', e.request_id, e.account_id,
+    case when e.status < 400 then 'Request repeated' else 'Request denied' end, e.status || ' ' || e.code, e.created_at
+  from public.credit_request_events as e where e.request_id = p_name
+  union all
+  select 'payment', p.key, p.account_id, concat_ws(' ', 'Payment', p.product, p.status),
+    concat_ws(': ', p.state, p.cause), coalesce(p.paid_at, p.created_at)
+  from public.payments as p
+  where p.key = p_name or p.session_id = p_name or p.intent_id = p_name or p.charge_id = p_name
+    or p.key = any (select n || ':in:' || p_name from providers, unnest(names) as n)
+  union all
+  select 'account', c.account_id::text, c.account_id, 'Customer ' || c.customer_id, c.provider, c.created_at
+  from providers, public.payment_customers as c
+  where c.provider = any (names) and c.livemode in (true, false) and c.customer_id = p_name
+  union all
+  select 'account', s.account_id::text, s.account_id, 'Subscription ' || s.subscription_id, s.status, s.created_at
+  from providers, public.payment_subscriptions as s where s.provider = any (names) and s.subscription_id = p_name
+  union all
+  select 'grant', g.id::text, g.account_id, g.kind || ' of ' || g.amount || ' credits', g.reason, g.created_at
+  from public.credit_grants as g where g.external_ref = p_name;
+$$;
+
+comment on function credits.find_by_name(text) is
+  'Requests, payments, customers, subscriptions and grants with an id that is no UUID.';
+
+create function credits.find_by_mail(p_mail text, p_limit integer)
+returns setof public.operator_find
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- Auth keeps addresses in lower case. What LIKE would read as a pattern stands for itself.
+  mail constant text := lower(p_mail);
+  pattern constant text := replace(replace(replace(mail, '\', '\\'), '%', '\%'), '_', '\_') || '%';
+begin
+  -- Its unique index is over users whom Auth keeps itself.
+  return query
+  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
+  from auth.users as u left join public.credit_accounts as a on a.user_id = u.id
+  where u.email = mail and u.is_sso_user = false;
+  if found then
+    return;
+  end if;
+  return query
+  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
+  from (select id, email, created_at from auth.users where email like pattern limit p_limit) as u
+  left join public.credit_accounts as a on a.user_id = u.id
+  order by 4;
+end;
+$$;
+
+comment on function credits.find_by_mail(text, integer) is
+  'The user with an address, or else up to p_limit users whose address begins so.';
+
+create function public.operator_search(p_text text, p_limit integer default 20)
+returns setof public.operator_find
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  wanted constant text := btrim(p_text, E' \t\n\r');
+  most integer;
+begin
+  perform credits.operator_reads();
+  if coalesce(length(wanted), 0) not between 3 and 255 then
+    perform credits.raise_misuse('22023', 'search for 3 to 255 characters',
+      'A mail or its beginning, or the id of a user, an account, a job, a request or a payment.');
+  end if;
+  most := least(credits.page_size(p_limit), 50);
+  if wanted ~* '^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$' then
+    return query select * from credits.find_by_id(wanted::uuid) limit most;
+  end if;
+  return query
+  select f.* from (
+    select * from credits.find_by_name(wanted)
+    union all
+    select * from credits.find_by_mail(wanted, most)
+  ) as f limit most;
+end;
+$$;
+
+comment on function public.operator_search(text, integer) is
+  'Finds what a customer names, for operators: the id of a user, account, job or request, a payment''s key or another '
+  'id of the provider''s, a grant''s external_ref, a mail or at least 3 characters of its beginning. At most p_limit '
+  'answers, and never more than 50. Raises 42501 for who is no operator, 22023 for a text of other than 3 to 255 '
+  'characters.';
+
+create function public.operator_people(p_user_ids uuid[])
+returns table (user_id uuid, email text, created_at timestamptz, last_sign_in_at timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.operator_reads();
+  if cardinality(p_user_ids) > 200 then
+    perform credits.raise_misuse('22023', 'at most 200 users at a time', 'Ask for those of one page.');
+  end if;
+  return query
+  select u.id, u.email::text, u.created_at, u.last_sign_in_at from auth.users as u
+  where u.id = any (p_user_ids) order by u.id;
+end;
+$$;
+
+comment on function public.operator_people(uuid[]) is
+  'The mail of up to 200 users, for operators: who the members of a team or other operators are. Raises 42501 for who '
+  'is no operator.';
+
+comment on type public.operator_timeline_row is
+  'One thing that happened to an account, as operator_timeline shows it. at and key order them, both descending. '
+  'credits: what moved; null: nothing. balance: the ledger''s after it; null where nothing moved.';
+
+comment on type credits.account_thing is
+  'Entries that follow each other and are of one thing. grant_id, reason and metadata are those of the last entry.';
+
+create function credits.reversal_target(p_entry public.credit_ledger)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- An entry that takes comes before its row of credit_debts, one that gives back after it.
+  select d.target from public.credit_debts as d
+  where d.account_id = p_entry.account_id and d.target is not null
+    and d.grant_id = (p_entry.metadata ->> 'reversed_grant_id')::bigint
+    and case when p_entry.delta < 0 then d.created_at >= p_entry.created_at
+      else d.created_at <= p_entry.created_at end
+  order by case when p_entry.delta < 0 then d.seq else -d.seq end limit 1;
+$$;
+
+comment on function credits.reversal_target(public.credit_ledger) is
+  'The target of the reversal that an entry of kind revocation is a part of: each reversal of a grant has another.';
+
+create function credits.entry_thing(p_entry public.credit_ledger)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_entry.kind = 'revocation' and p_entry.reason is distinct from 'debt of a revoked grant' then
+    return concat_ws(' ', p_entry.metadata ->> 'operator_action', 'reversal', p_entry.metadata ->> 'reversed_grant_id',
+      credits.reversal_target(p_entry));
+  end if;
+  return concat_ws(' ', p_entry.metadata ->> 'operator_action', p_entry.kind, case
+    when p_entry.job_id is not null then concat_ws(' ', p_entry.job_id,
+      case when p_entry.kind in ('charge', 'adjustment') then p_entry.reason
+        else p_entry.metadata ->> 'refund_key' end)
+    when p_entry.kind = 'transfer' and p_entry.delta > 0 then p_entry.metadata ->> 'external_ref'
+    -- What fills up an overdraft, and then the grant.
+    when p_entry.delta > 0 then coalesce(p_entry.grant_id::text, p_entry.metadata ->> 'repaid_from_grant_id')
+    when p_entry.kind = 'adjustment' then coalesce(p_entry.metadata ->> 'withdrawal_ref', p_entry.seq::text)
+    else p_entry.seq::text end);
+end;
+$$;
+
+comment on function credits.entry_thing(public.credit_ledger) is
+  'What an entry is a part of: entries that follow each other and have this in common are one thing.';
+
+create function credits.account_things(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
+returns setof credits.account_thing
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with entries as (
+    select l.*, credits.entry_thing(l) as thing from public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq >= p_after_seq and l.seq <= p_last_seq
+  ),
+  parts as (
+    select e.*, count(*) filter (where begins) over (order by seq) as part from (
+      select *, thing is distinct from lag(thing) over (order by seq) as begins from entries
+    ) as e where seq > p_after_seq
+  )
+  select min(seq), max(seq), min(created_at), 'entry:' || lpad(min(seq)::text, 19, '0'), max(kind),
+    sum(delta)::bigint, (array_agg(balance_after order by seq desc))[1], (array_agg(grant_id order by seq desc))[1],
+    (array_agg(job_id order by seq desc))[1], (array_agg(reason order by seq desc))[1],
+    (array_agg(metadata order by seq desc))[1]
+  from parts where part > 0 group by part;
+$$;
+
+comment on function credits.account_things(uuid, bigint, bigint) is
+  'The things that begin in an account''s entries after p_after_seq, up to p_last_seq.';
+
+create function credits.thing_end(p_account_id uuid, p_seq bigint)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  thing constant text := (select credits.entry_thing(l) from public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq = p_seq);
+begin
+  while thing = (select credits.entry_thing(l) from public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq = p_seq + 1) loop
+    p_seq := p_seq + 1;
+  end loop;
+  return p_seq;
+end;
+$$;
+
+comment on function credits.thing_end(uuid, bigint) is 'The last entry of the thing that an entry is a part of.';
+
+create function credits.newest_things(p_account_id uuid, p_before_at timestamptz, p_before_key text, p_limit integer)
+returns setof credits.account_thing
+language plpgsql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+declare
+  newest constant bigint := public.ledger_seq_as_of(p_account_id, p_before_at);
+  last_seq constant bigint := credits.thing_end(p_account_id, newest);
+  reach bigint := p_limit * 2;
+  found_now integer;
+begin
+  -- Entries are numbered without a gap: back by twice as many as are wanted, which is enough where a thing has one or
+  -- two, and further where it has more.
+  loop
+    found_now := (select count(*) from credits.account_things(p_account_id, newest - reach, last_seq) as t
+      where (t.at, t.key collate "C") < (p_before_at, p_before_key));
+    exit when found_now >= p_limit or reach >= newest;
+    reach := reach * 4;
+  end loop;
+  return query
+  select t.* from credits.account_things(p_account_id, newest - reach, last_seq) as t
+  where (t.at, t.key collate "C") < (p_before_at, p_before_key) order by t.first_seq desc limit p_limit;
+end;
+$$;
+
+comment on function credits.newest_things(uuid, timestamptz, text, integer) is
+  'The newest movements of an account before one. Reads as many entries as it needs, however long the history is.';
+
+create function credits.timeline_detail(p_facts jsonb, p_operator_id uuid, p_reason text)
+returns jsonb
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select jsonb_strip_nulls(p_facts || jsonb_build_object('reason', p_reason, 'operator', (
+    select coalesce(u.email::text, o.note, p_operator_id::text)
+    from (select p_operator_id as id) as i left join auth.users as u on u.id = i.id
+    left join public.credit_operators as o on o.user_id = i.id)));
+$$;
+
+comment on function credits.timeline_detail(jsonb, uuid, text) is
+  'The details of a row: what is known of it, which operator did it (by mail), and why.';
+
+create function credits.job_outcome(p_job public.generation_jobs)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case p_job.status when 'succeeded' then 'succeeded' when 'failed' then 'failed'
+    when 'canceled' then 'was canceled' when 'expired' then 'ran out of time' when 'running' then 'is running'
+    else 'has not started' end;
+$$;
+
+comment on function credits.job_outcome(public.generation_jobs) is 'How a job stands, after "the job".';
+
+create function credits.movement_kind(p_thing credits.account_thing)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case p_thing.kind
+    when 'release' then 'settlement'
+    when 'revocation' then case when p_thing.reason = 'debt of a revoked grant' then 'debt_paid' else 'reversal' end
+    when 'adjustment' then case when p_thing.job_id is not null then 'correction'
+      when p_thing.delta < 0 then 'withdrawal' else 'grant' end
+    else p_thing.kind::text end;
+$$;
+
+comment on function credits.movement_kind(credits.account_thing) is 'The kind of a movement, as the timeline names it.';
+
+create function credits.movement_title(p_thing credits.account_thing, p_job public.generation_jobs)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case credits.movement_kind(p_thing)
+    when 'charge' then case when p_thing.reason is null
+      then format('Charged for %s: the job %s', p_job.model, credits.job_outcome(p_job))
+      else format('Charged more for %s: it cost more than was held', p_job.model) end
+    when 'settlement' then format('Settled: %s did not use all that was held', p_job.model)
+    when 'refund' then format('Refunded: the job %s', credits.job_outcome(p_job))
+    when 'correction' then 'Job corrected: its entries now say what it cost'
+    when 'grant' then 'Granted'
+    when 'purchase' then 'Bought'
+    when 'refill' then 'Credits of the plan'
+    when 'transfer' then case when p_thing.delta < 0 then 'Transferred to another account'
+      else 'Transferred from another account' end
+    when 'withdrawal' then 'Withdrawn'
+    when 'expiry' then 'Expired'
+    when 'debt_paid' then 'Paid what was owed for a grant that was taken back'
+    when 'reversal' then case when p_thing.delta < 0 then 'Grant taken back' else 'Grant given back' end end;
+$$;
+
+comment on function credits.movement_title(credits.account_thing, public.generation_jobs) is
+  'A movement in a few words; p_job: its job, where it has one.';
+
+create function credits.timeline_movements(
+  p_account_id uuid, p_before_at timestamptz, p_before_key text, p_limit integer
+)
+returns setof public.operator_timeline_row
+language sql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+  select t.at, t.key, credits.movement_kind(t), credits.movement_title(t, j), t.delta, t.balance_after, t.job_id,
+    case when t.kind = 'revocation' then (t.metadata ->> 'reversed_grant_id')::bigint else t.grant_id end, p.key,
+    j.request_id, o.id, o.seq,
+    credits.timeline_detail(jsonb_build_object('first_seq', t.first_seq, 'last_seq', t.last_seq, 'model', j.model,
+      'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'member_id', j.member_id,
+      'error_code', j.error ->> 'code', 'error_message', j.error ->> 'message',
+      'expires_at', case when t.delta > 0 then g.expires_at end,
+      'external_ref', case when t.delta > 0 then g.external_ref end,
+      'from_account_id', case when t.kind = 'transfer' then t.metadata ->> 'from_account_id' end), o.id, t.reason)
+  from credits.newest_things(p_account_id, p_before_at, p_before_key, p_limit) as t
+  left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
+  left join public.credit_grants as g on g.account_id = p_account_id and g.id = t.grant_id
+  left join public.payments as p on p.key = g.external_ref and t.delta > 0
+  left join lateral (
+    select split_part(n.name, ':', 1)::uuid as id, split_part(n.name, ':', 2)::bigint as seq
+    from (select t.metadata ->> 'operator_action' as name offset 0) as n
+    where n.name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,18}$'
+  ) as o on true;
+$$;
+
+comment on function credits.timeline_movements(uuid, timestamptz, text, integer) is 'What moved an account''s credits.';
+
+create function credits.timeline_requests(
+  p_account_id uuid, p_since timestamptz, p_before_at timestamptz, p_before_key text, p_limit integer
+)
+returns setof public.operator_timeline_row
+language sql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+  (select e.created_at, 'request:' || e.id, case when e.status < 400 then 'repeat' else 'denial' end,
+    case when e.status < 400 then 'The same request again: answered, not charged'
+      else 'Denied: ' || coalesce(d.title, e.code) end,
+    null::bigint, null::bigint, e.job_id, null::bigint, null, e.request_id, null::uuid, null::bigint,
+    jsonb_strip_nulls(jsonb_build_object('code', e.code, 'status', e.status, 'model', e.model, 'member_id', e.member_id,
+      'rule', replace(d.message, '%s', '…')))
+  from public.credit_request_events as e left join credits.denials as d on d.code = e.code
+  where e.account_id = p_account_id and e.created_at >= p_since and e.created_at <= p_before_at
+    and (e.created_at, ('request:' || e.id) collate "C") < (p_before_at, p_before_key)
+  order by e.created_at desc, e.id desc limit p_limit)
+  union all
+  -- Jobs of free models have no entry.
+  (select j.created_at, 'free:' || j.id, 'charge', format('Free of charge, %s: the job %s', j.model,
+    credits.job_outcome(j)), 0, null, j.id, null, null, j.request_id, null, null,
+    jsonb_strip_nulls(jsonb_build_object('model', j.model, 'status', j.status, 'cost', 0, 'member_id', j.member_id,
+      'error_code', j.error ->> 'code', 'error_message', j.error ->> 'message'))
+  from public.generation_jobs as j
+  where j.account_id = p_account_id and j.cost = 0 and j.created_at >= p_since and j.created_at <= p_before_at
+    and (j.created_at, ('free:' || j.id) collate "C") < (p_before_at, p_before_key)
+  order by j.created_at desc, j.id desc limit p_limit);
+$$;
+
+comment on function credits.timeline_requests(uuid, timestamptz, timestamptz, text, integer) is
+  'An account''s requests that moved nothing: denied, repeated, or free.';
+
+create function credits.timeline_payments(p_account_id uuid)
+returns setof public.operator_timeline_row
+language sql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+  select coalesce(p.paid_at, p.created_at), 'payment:' || p.key, 'payment',
+    concat_ws(' ', 'Payment', case p.status when 'paid' then case p.state when 'waiting'
+      then 'paid, and not booked: ' || replace(p.cause, '_', ' ') else 'paid' end else p.status end),
+    null::bigint, null::bigint, null::uuid, p.grant_id, p.key, null, null::uuid, null::bigint,
+    jsonb_strip_nulls(jsonb_build_object('amount', p.amount, 'currency', p.currency, 'refunded', nullif(p.refunded, 0),
+      'disputed', nullif(p.disputed, 0), 'product', p.product, 'status', p.status, 'state', p.state, 'cause', p.cause,
+      'rule', credits.payment_remedy(p.cause), 'granted', p.credits,
+      'reversed_credits', nullif(p.reversed_credits, 0)))
+  from public.payments as p where p.account_id = p_account_id
+  union all
+  select s.at, 'dispute:' || s.step || ':' || d.dispute_id, 'dispute', 'Dispute ' || s.step, null, null, null, null,
+    d.payment_key, null, null, null,
+    jsonb_strip_nulls(jsonb_build_object('amount', d.amount, 'withdrawn', nullif(d.withdrawn, 0),
+      'reinstated', nullif(d.reinstated, 0), 'response', d.response, 'dispute_id', d.dispute_id))
+  from public.payment_disputes as d
+  cross join lateral (values (d.opened_at, 'opened'), (d.ended_at, d.status)) as s (at, step)
+  where d.account_id = p_account_id and s.at is not null;
+$$;
+
+comment on function credits.timeline_payments(uuid) is
+  'An account''s payments and disputes: few, so no page of them is cut here.';
+
+create function credits.action_title(p_action public.operator_actions)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case p_action.action
+    when 'set_plan' then format('Plan changed from %s to %s', p_action.before ->> 'plan', p_action.after ->> 'plan')
+    when 'set_overdraft' then format('Overdraft changed from %s to %s', p_action.before ->> 'credit_limit',
+      p_action.after ->> 'credit_limit')
+    when 'close_account' then 'Account closed'
+    when 'reopen_account' then 'Account opened again'
+    when 'erase_account' then 'Personal data erased'
+    when 'book_payment' then 'Payment booked again'
+    else initcap(left(p_action.action, 1)) || replace(substr(p_action.action, 2), '_', ' ') end
+    || case when p_action.before is not distinct from p_action.after then ': nothing changed' else '' end;
+$$;
+
+comment on function credits.action_title(public.operator_actions) is 'An operator''s action in a few words.';
+
+create function credits.timeline_acts(
+  p_account_id uuid, p_since timestamptz, p_before_at timestamptz, p_before_key text, p_limit integer
+)
+returns setof public.operator_timeline_row
+language sql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+  -- What an action booked is there by its entries, with the action's name.
+  (select a.created_at, a.name, 'operator', credits.action_title(a.action), a.credits, null::bigint,
+    case when (a.action).action in ('refund_job', 'cancel_job') then (a.action).arguments ->> 'job_id' end::uuid,
+    null::bigint, case when (a.action).action = 'book_payment' then (a.action).subject end, null, a.operator_id, a.seq,
+    credits.timeline_detail(jsonb_build_object('action', (a.action).action, 'subject', (a.action).subject,
+      'before', (a.action).before, 'after', (a.action).after), a.operator_id, (a.action).reason)
+  from (
+    select a as action, a.operator_id, a.seq, a.created_at, a.credits,
+      format('operator:%s:%s', a.operator_id, lpad(a.seq::text, 19, '0')) as name
+    from public.operator_actions as a
+    where a.account_id = p_account_id and a.first_seq is null and a.created_at >= p_since
+      and a.created_at <= p_before_at
+  ) as a
+  where (a.created_at, a.name collate "C") < (p_before_at, p_before_key)
+  order by a.created_at desc, a.name collate "C" desc limit p_limit)
+  union all
+  (select d.created_at, 'debt:' || lpad(d.seq::text, 19, '0'), 'debt',
+    case when d.delta > 0 then format('Owes %s credits of a grant that was taken back after they were spent', d.delta)
+      else format('Owes %s credits less: the grant was given back', -d.delta) end,
+    null, null, null, d.grant_id, null, null, null, null,
+    jsonb_strip_nulls(jsonb_build_object('owed', d.delta, 'debt', d.debt_after, 'reason', d.reason))
+  from public.credit_debts as d
+  where d.account_id = p_account_id and d.target is not null and d.delta <> 0 and d.created_at >= p_since
+    and d.created_at <= p_before_at)
+  union all
+  select e.requested_at, 'erasure', 'erasure', 'Erasure of personal data asked for', null, null, null, null, null, null,
+    null, null, jsonb_strip_nulls(jsonb_build_object('finished_at', e.finished_at))
+  from public.account_erasures as e where e.account_id = p_account_id and e.erases;
+$$;
+
+comment on function credits.timeline_acts(uuid, timestamptz, timestamptz, text, integer) is
+  'What was done to an account and moved no credits: operators'' actions, debts, erasure.';
+
+create function public.operator_timeline(
+  p_account_id uuid, p_before_at timestamptz default null, p_before_key text default null, p_limit integer default 50
+)
+returns setof public.operator_timeline_row
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  before_at constant timestamptz := coalesce(p_before_at, 'infinity');
+  before_key constant text := coalesce(p_before_key, '');
+  movements public.operator_timeline_row[];
+  since timestamptz := '-infinity';
+begin
+  perform credits.operator_reads();
+  movements := array(
+    select m from credits.timeline_movements(p_account_id, before_at, before_key, credits.page_size(p_limit)) as m);
+  -- A page that movements fill reaches no further back than the oldest of them.
+  if cardinality(movements) = p_limit then
+    since := (select min(m.at) from unnest(movements) as m);
+  end if;
+  return query
+  select * from (
+    select * from unnest(movements)
+    union all
+    select * from credits.timeline_requests(p_account_id, since, before_at, before_key, p_limit)
+    union all
+    select * from credits.timeline_payments(p_account_id)
+    union all
+    select * from credits.timeline_acts(p_account_id, since, before_at, before_key, p_limit)
+  ) as r
+  where (r.at, r.key collate "C") < (before_at, before_key)
+  order by r.at desc, r.key collate "C" desc limit p_limit;
+end;
+$$;
+
+comment on function public.operator_timeline(uuid, timestamptz, text, integer) is
+  'What happened to an account, for operators, the newest first: up to p_limit (1 to 200) rows before p_before_at and '
+  'p_before_key, which are the last row''s at and key. kind: charge, settlement (what was not used came back), refund, '
+  'correction, grant, purchase, refill, transfer, withdrawal, expiry, reversal, debt, debt_paid, payment, dispute, '
+  'denial, repeat (the same request again, not charged), operator (an action that moved nothing) or erasure. detail: '
+  'what else is known, an operator by their mail, the reason, and of a denial its rule. Raises 42501 for who is no '
+  'operator, 22023 for another limit.';
+
+create function credits.alert_remedies()
+returns table (rule text, remedy text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  values
+  ('discrepancies', 'Look at the discrepancies: each has its cause and what to do.'),
+  ('discrepancy_share', 'Many accounts at once: a restore, a migration or a script wrote by hand. Stop traffic, find '
+    'the change, then go class by class.'),
+  ('success_rate', 'Look at the providers: which one fails, and with what. Disable its models while it is down; every '
+    'failed job has been refunded.'),
+  ('rate_limit_spike', 'One account: a loop in a client, or abuse. Many: a plan''s limit is too low for a new '
+    'feature.'),
+  ('suspicious_activity', 'Look at the account''s timeline. Close it while you find out, if credits leave it.'),
+  ('overdue_jobs', 'The sweeper is late or stands still: see the task''s last runs. It refunds these jobs once it '
+    'runs.'),
+  ('provider_unreachable', 'Do not refund by hand: a result may still come. The jobs are refunded at their hard '
+    'timeout. Is the provider up, and its key valid?'),
+  ('task_not_running', 'Something must run the schedule: pg_cron, or what calls run_task. It catches up by itself.'),
+  ('task_failed', 'The task''s last run has the error; it is tried again at its next time.'),
+  ('payments_waiting', 'Look at the payments that wait: each has its cause and what to do.'),
+  ('files_waiting', 'Does the function tasks answer, and Storage? The queue goes on by itself once they do.'),
+  ('teams_without_owner', 'Find out whose the team is, open it and give it an owner; or erase it.'),
+  ('events_undelivered', 'Repair the webhook''s receiver, or set its new address; then retry the events that were '
+    'given up.'),
+  ('alerts_undelivered', 'The function deliver-events does not answer: look at its log, its address and its secret.');
+$$;
+
+comment on function credits.alert_remedies() is
+  'What to do when a rule fires, in a sentence or two; SECURITY_HARDENING.md says more.';
+
+create view public.operator_alerts
+with (security_barrier = true)
+as
+select a.id as alert_id, a.resolved_at is null as is_open, a.rule, a.severity, a.subject, a.value, a.threshold,
+  a.detail, r.description, m.remedy, a.fired_at, a.updated_at, a.resolved_at, a.announced_at, a.acknowledged_at,
+  a.acknowledged_by, r.muted_until
+from public.credit_alerts as a
+join public.credit_alert_rules as r on r.name = a.rule
+left join credits.alert_remedies() as m on m.rule = a.rule
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_alerts is
+  'Alerts, for operators: open ones (is_open) and resolved ones, with what to do (remedy).';
+
+create function credits.runs_now()
+returns setof public.reconciliation_runs
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select * from public.reconciliation_latest where (select credits.operator_role()) is not null;
+$$;
+
+comment on function credits.runs_now() is
+  'The runs whose findings stand (reconciliation_latest), for operators alone: no row for anybody else.';
+
+create view public.operator_discrepancies
+with (security_barrier = true)
+as
+select f.id as finding_id, f.run_id, r.started_at as found_at, r.deep, f.invariant as class,
+  coalesce(f.payment_key, f.job_id::text) as subject,
+  nullif(f.account_id, '00000000-0000-0000-0000-000000000000') as account_id, f.job_id, f.grant_id, f.seq,
+  f.payment_key, f.expected, f.actual, f.since, c.meaning, c.likely_cause as cause, c.remedy, x.fix
+from public.reconciliation_findings as f
+join credits.runs_now() as r on r.id = f.run_id
+join public.reconciliation_classes as c on c.invariant = f.invariant
+left join credits.operator_fixes() as x on x.invariant = f.invariant and coalesce(f.payment_key, f.job_id::text) <> ''
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_discrepancies is
+  'What the last reconciliations found, for operators, with cause and remedy. fix: the function that '
+  'operator_fix_discrepancy(class, subject, …) calls; null: none can. Stands until the next run: operator_reconcile.';
+
+create view public.operator_reconciliations
+with (security_barrier = true)
+as
+select r.id as run_id, r.deep, n.id is not null as is_latest, r.started_at, r.finished_at, r.accounts_checked,
+  r.entries_checked, r.accounts_broken, r.discrepancies
+from public.reconciliation_runs as r left join credits.runs_now() as n on n.id = r.id
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_reconciliations is
+  'Runs of the reconciliation, for operators. is_latest: its findings stand (operator_discrepancies).';
+
+create function public.operator_reconcile()
+returns setof public.operator_reconciliations
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- As reconcile_credit_ledger, which this waits for.
+set statement_timeout = '60s'
+as $$
+declare
+  latest bigint;
+begin
+  perform credits.operator_reads();
+  if credits.operator_role() < 'support' then
+    perform credits.operator_refuse('42501', 'reconcile needs the role support, and this operator''s is viewer',
+      'role_too_low', 'Ask an operator with that role.');
+  end if;
+  -- One at a time, so that two windows make one run.
+  perform pg_advisory_xact_lock(hashtextextended('credits.operator_reconcile', 0));
+  select r.id into latest from public.reconciliation_runs as r
+  where r.started_at > clock_timestamp() - interval '1 minute' order by r.started_at desc limit 1;
+  latest := coalesce(latest, (public.reconcile_credit_ledger()).id);
+  return query select o.* from public.operator_reconciliations as o where o.run_id = latest;
+end;
+$$;
+
+comment on function public.operator_reconcile() is
+  'Checks what is new (reconcile_credit_ledger), for operators from support up; the run. Within a minute of another '
+  'run it answers with that one. Raises 42501 for others.';
+
+create function credits.margins_now()
+returns setof public.generation_margins
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select * from public.generation_margins where (select credits.operator_role()) is not null;
+$$;
+
+comment on function credits.margins_now() is
+  'generation_margins, for operators alone: no row for anybody else.';
+
+create view public.operator_models
+with (security_barrier = true)
+as
+select m.name as model, m.effective_from,
+  case when m.effective_from > now() then 'future'
+    when m.effective_from = max(m.effective_from) filter (where m.effective_from <= now()) over (partition by m.name)
+      then 'in_force'
+    else 'past' end as state,
+  m.enabled, m.type, m.provider, m.provider_model, m.overage, coalesce(r.rates, '[]') as rates,
+  r.least_margin_percent, r.credits_per_usd, m.created_at
+from public.generation_models as m
+left join (
+  select p.model, p.effective_from, jsonb_agg(jsonb_build_object('meter', p.meter, 'price', p.price, 'per', p.per,
+      'price_usd', g.price_usd, 'cost_usd', g.cost_usd, 'margin_percent', g.margin_percent) order by p.meter) as rates,
+    min(g.margin_percent) as least_margin_percent, min(g.credits_per_usd) as credits_per_usd
+  from public.generation_model_rates as p
+  left join credits.margins_now() as g on g.model = p.model and g.effective_from = p.effective_from
+    and g.meter = p.meter
+  group by p.model, p.effective_from
+) as r on r.model = m.name and r.effective_from = m.effective_from
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_models is
+  'The price book, for operators: each price version with its rates ([{meter, price, per, price_usd, cost_usd, '
+  'margin_percent}]; null where the provider''s cost is not known). state: in_force, past or future. '
+  'least_margin_percent: of its meters, the worst.';
+
+create view public.operator_providers
+with (security_barrier = true)
+as
+select s.provider, s.model, s.jobs, s.succeeded, s.failed, s.canceled, s.open,
+  round(s.succeeded::numeric / nullif(s.succeeded + s.failed, 0), 4) as success_rate, s.p50_seconds, s.p95_seconds,
+  s.credits_charged, s.credits_refunded, s.last_failure_at, s.last_failure_code,
+  s.succeeded + s.failed < greatest(w.minimum, 1) or s.succeeded >= w.threshold * (s.succeeded + s.failed) as healthy
+from (
+  select j.provider, j.model, count(*) as jobs,
+    count(*) filter (where j.status = 'succeeded') as succeeded,
+    count(*) filter (where j.status in ('failed', 'expired')) as failed,
+    count(*) filter (where j.status = 'canceled') as canceled,
+    count(*) filter (where j.status in ('pending', 'running')) as open,
+    percentile_disc(0.5) within group (order by round(extract(epoch from j.ended_at - j.created_at), 3))
+      filter (where j.status = 'succeeded') as p50_seconds,
+    percentile_disc(0.95) within group (order by round(extract(epoch from j.ended_at - j.created_at), 3))
+      filter (where j.status = 'succeeded') as p95_seconds,
+    sum(j.cost)::bigint as credits_charged, sum(j.refunded)::bigint as credits_refunded,
+    max(j.ended_at) filter (where j.status in ('failed', 'expired')) as last_failure_at,
+    (array_agg(coalesce(j.error ->> 'code', j.status::text) order by j.ended_at desc)
+      filter (where j.status in ('failed', 'expired')))[1] as last_failure_code
+  from public.generation_jobs as j where j.created_at > now() - interval '24 hours'
+  group by j.provider, j.model
+) as s
+cross join (
+  select minimum, threshold from public.credit_alert_rules where name = 'success_rate'
+) as w
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_providers is
+  'How jobs of the last 24 hours went, by provider and model, for operators. success_rate: succeeded / (succeeded + '
+  'failed), null before any has ended. Percentiles: seconds from charge to success. healthy: the alert rule '
+  'success_rate would not fire.';
+
+create view public.operator_log
+with (security_barrier = true)
+as
+select a.operator_id, a.seq, a.action, a.account_id, a.subject, a.arguments, a.credits, a.first_seq, a.last_seq,
+  a.before, a.after, a.reason, a.approval_id, a.created_at
+from public.operator_actions as a
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_log is
+  'What operators did, for operators: see operator_actions. The newest first by created_at; ask by account_id or '
+  'operator_id.';
+
+create view public.operator_waiting
+with (security_barrier = true)
+as
+select p.id as approval_id, p.operator_id, p.action, p.account_id, p.subject, p.arguments, p.credits, p.reason,
+  case when p.state = 'waiting' and p.expires_at <= now() then 'expired' else p.state end as state, p.created_at,
+  p.expires_at, p.decided_by, p.decided_at, p.decision_reason, p.operator_id = (select auth.uid()) as is_mine
+from public.operator_approvals as p
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_waiting is
+  'Actions above a limit, for operators: waiting, approved, rejected or expired. is_mine: the calling operator asked '
+  'for it, so another one decides.';
+
+create view public.operator_team
+with (security_barrier = true)
+as
+select o.user_id, o.role, o.max_per_action, o.max_per_day, o.used_today, o.note, o.created_at, o.disabled_at
+from credits.operators_now() as o
+where (select credits.operator_role()) is not null;
+
+comment on view public.operator_team is
+  'Operators, for operators: role, limits in credits (null: none), and what was given and taken today (UTC).';
+
 create or replace function credits.delivered_objects()
 returns table (kind text, identity text)
 language sql
@@ -2279,11 +3551,12 @@ credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkp
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
 credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
-credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
-credits.accounts_refill(uuid[],date,timestamp with time zone); credits.action_append(public.operator_actions);
-credits.action_chain(uuid); credits.action_hash(bytea,public.operator_actions);
+credits.account_things(uuid,bigint,bigint); credits.account_version_raise(); credits.account_version_touch();
+credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
+credits.action_append(public.operator_actions); credits.action_chain(uuid);
+credits.action_hash(bytea,public.operator_actions); credits.action_title(public.operator_actions);
 credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
-credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
+credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
@@ -2340,13 +3613,14 @@ credits.ended_files_delete(uuid,uuid[]); credits.endpoint_hold(text,integer,bool
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.entry_origin(); credits.event_emit(uuid,text,jsonb);
-credits.event_pause(integer); credits.events_retry(uuid[]);
-credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid);
-credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
-credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
-credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
+credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
+credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
+credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
+credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
@@ -2358,37 +3632,46 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_broadcast(); credits.has_identity_to_come(jsonb);
-credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
+credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
+credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
+credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
+credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
-credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
-credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
-credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
-credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean);
+credits.job_outcome(public.generation_jobs); credits.job_provenance(jsonb);
+credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
+credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
-credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
-credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
-credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
+credits.movement_title(credits.account_thing,public.generation_jobs);
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text);
+credits.newest_jobs(text,timestamp with time zone,uuid,timestamp with time zone,integer);
+credits.newest_jobs_of_account(uuid,text,timestamp with time zone,uuid,integer);
+credits.newest_jobs_of_all(text,timestamp with time zone,uuid,integer);
+credits.newest_open_jobs(uuid,timestamp with time zone,uuid,integer);
+credits.newest_payments(uuid,text,timestamp with time zone,text,integer);
+credits.newest_things(uuid,timestamp with time zone,text,integer); credits.operation_findings_now();
 credits.operator_account_lock(uuid); credits.operator_act(text,uuid,text,jsonb,text,text);
 credits.operator_action_discrepancies(); credits.operator_answer(public.operator_actions,boolean);
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
@@ -2412,29 +3695,31 @@ credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
-credits.operator_perform(uuid,credits.operator_request,text); credits.operator_refuse(text,text,text,text);
-credits.operator_replay(uuid,credits.operator_request); credits.operator_rights(); credits.operator_role();
-credits.operator_row(uuid); credits.operator_used_today(uuid);
+credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
+credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
+credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
+credits.operator_used_today(uuid); credits.operator_views();
 credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
-credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
-credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
-credits.outputs_expire(text[]);
+credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
+credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
+credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
+credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
-credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
-credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
+credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
+credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
+credits.payment_cause(public.payments); credits.payment_credits(public.payments);
+credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
 credits.payment_lines(public.payments); credits.payment_lock(public.payments);
 credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
-credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
-credits.payment_state(text); credits.payment_subscription(public.payments);
-credits.payment_target(public.payments); credits.payment_target_now(public.payments);
-credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
-credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_remedy(text); credits.payment_reverse(public.payments,boolean);
+credits.payment_seal(public.payments); credits.payment_state(text);
+credits.payment_subscription(public.payments); credits.payment_target(public.payments);
+credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
+credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
@@ -2472,14 +3757,16 @@ credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
+credits.reversal_target(public.credit_ledger);
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
-credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
-credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
-credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
-credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
+credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
+credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid);
+credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
+credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
+credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
+credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -2492,8 +3779,12 @@ credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uu
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
 credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
-credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
-credits.traffic_findings_now();
+credits.text_used(public.generation_jobs,jsonb,text); credits.thing_end(uuid,bigint);
+credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,text,integer);
+credits.timeline_detail(jsonb,uuid,text);
+credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
+credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
+credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -2539,26 +3830,31 @@ public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with
 public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
 public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_acknowledge_alert(uuid,text,text);
-public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
-public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
-public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
+public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
+public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
+public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
+public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
+public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
+public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
-public.operator_refund_job(uuid,bigint,text,text); public.operator_reject(uuid,text,text);
-public.operator_remove(uuid,text,text); public.operator_reopen_account(uuid,text,text);
+public.operator_payments_page(uuid,text,timestamp with time zone,text,integer); public.operator_people(uuid[]);
+public.operator_reconcile(); public.operator_refund_job(uuid,bigint,text,text);
+public.operator_reject(uuid,text,text); public.operator_remove(uuid,text,text);
+public.operator_reopen_account(uuid,text,text); public.operator_request_trail(text);
 public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,bigint,bigint,text,text);
-public.operator_set(uuid,text,bigint,bigint,text,text); public.operator_set_overdraft(uuid,bigint,text,text);
-public.operator_set_plan(uuid,text,text,text); public.operator_withdraw(uuid,bigint,text,text);
-public.payment_status(uuid,text); public.prepare_checkout(uuid,uuid,text,integer,text,boolean);
-public.prepare_portal(uuid,uuid,text,boolean); public.preview_payment(jsonb);
-public.preview_subscription(jsonb); public.provider_answered(uuid,text,text,text,jsonb);
-public.quote_generation(text,jsonb); public.quote_text(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_function(text);
-public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
+public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
+public.operator_timeline(uuid,timestamp with time zone,text,integer);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
@@ -2582,7 +3878,7 @@ public.generation_uploads; public.generation_usage; public.operator_actions; pub
 public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
 public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
+credits.account_thing; credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
 credits.operator_request; credits.payment_discrepancy; credits.payment_terms; credits.priced_request;
 credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
@@ -2592,8 +3888,9 @@ public.credit_reversal_result; public.credit_transfer_result; public.credit_with
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
 public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_result;
-public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
+public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -2601,6 +3898,10 @@ public.account_balances; public.account_teams_without_owner; public.credit_anoma
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
 public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
+public.operator_account_grants; public.operator_account_members; public.operator_accounts;
+public.operator_alerts; public.operator_discrepancies; public.operator_events; public.operator_jobs;
+public.operator_log; public.operator_me; public.operator_models; public.operator_payments;
+public.operator_providers; public.operator_reconciliations; public.operator_team; public.operator_waiting;
 public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
@@ -3032,6 +4333,36 @@ ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$
   ) as v (kind, table_name, part_name, definition);
 $$;
 
+create or replace function credits.repair_statements(p_step text)
+returns setof text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select format('alter table %s enable row level security', oid::regclass) from credits.deployed_relations()
+  where p_step = 'tables' and relkind in ('r', 'p') and not relrowsecurity
+  union all
+  select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
+  where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+    and not credits.is_operator_view(oid)
+  union all
+  select format('alter view %s set (security_invoker = false, security_barrier = true)', oid::regclass)
+  from credits.deployed_relations()
+  where p_step = 'tables' and credits.is_operator_view(oid) and not credits.has_barrier(reloptions)
+  union all
+  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition)
+  from credits.part_differences('policy')
+  where p_step = 'policies' and to_regclass(table_name) is not null
+  union all
+  select definition from credits.part_differences('trigger')
+  where p_step = 'triggers' and to_regclass(table_name) is not null
+  union all
+  select 'alter publication supabase_realtime add table public.generation_jobs' from pg_catalog.pg_publication
+  where p_step = 'publication' and pubname = 'supabase_realtime' and not exists (
+    select from pg_catalog.pg_publication_tables
+    where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
+$$;
+
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
 language plpgsql
@@ -3057,12 +4388,46 @@ begin
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
        -- These ask first whether the user is an operator.
-       and oid::regprocedure::text !~ format('^(public\.)?operator_(%s)\(',
+       and oid::regprocedure::text !~ format('^(public\.)?operator_(reconcile|%s)\(',
          (select string_agg(action, '|') from credits.operator_rights()))),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
     (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
      where has_schema_privilege(r.name, 'credits', 'usage, create')),
+    'As the owner: select public.repair_deployment();');
+end;
+$$;
+
+create or replace function credits.check_tables()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return next credits.check_none('every table has row level security',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+      where relkind in ('r', 'p') and not relrowsecurity),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('every view runs with its reader''s rights',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+       and not credits.is_operator_view(oid)),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('views of operators show nothing before their gate',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where credits.is_operator_view(oid) and not credits.has_barrier(reloptions)),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('anon reads the price book and nothing else',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where oid is distinct from to_regclass('public.generation_models')
+       and oid is distinct from to_regclass('public.generation_model_rates')
+       and has_any_column_privilege('anon', oid, 'select')),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('users write no table',
+    (select array_agg(distinct oid::regclass::text)
+      from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
+     where has_any_column_privilege(r.name, oid, 'insert, update, references')
+       or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
     'As the owner: select public.repair_deployment();');
 end;
 $$;
@@ -3123,6 +4488,18 @@ as $$
     credits.operator_role'),
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
+  -- What operators read: a view that shows nothing to others, a function that refuses them.
+  ('authenticated', 'select', 'table', null, '
+    operator_account_grants operator_account_members operator_accounts operator_alerts operator_discrepancies
+    operator_events operator_jobs operator_log operator_me operator_models operator_payments operator_providers
+    operator_reconciliations operator_team operator_waiting'),
+  ('authenticated', 'execute', 'function', null, '
+    operator_accounts_page operator_jobs_page operator_payments_page operator_people operator_reconcile
+    operator_request_trail operator_search operator_timeline'),
+  -- Functions that those views call, which run as their reader.
+  ('authenticated', 'execute', 'function', null, '
+    credits.alert_remedies credits.margins_now credits.operator_fixes credits.operators_now credits.payment_remedy
+    credits.runs_now'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -3237,4 +4614,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '6f97bd1848373f0f1f5b11d38bb546e5f21283a05da74b6df31702ca152ee8ac');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0770eea4f59009c0f7bb1e9cf5cd78104564b313a6f96be5cd10fd4ec84b94a8');

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { TestProject } from "vitest/node";
 import { findTemplate } from "../../scripts/test/template.ts";
+import { buildOnce } from "./built_console.ts";
 import { listen } from "./loopback.ts";
 import type { TestStack } from "./stack.ts";
 import { arrangeGivenProject } from "./given_project.ts";
@@ -29,9 +30,11 @@ export default async function setUp(
     stacks.set(worker, started);
     return (await started).details;
   };
+  const answerOf = (path: string) =>
+    path === "/console" ? buildOnce(project.config.root) : stackOf(path);
   const { origin, close } = await listen(createServer((request, response) => {
-    stackOf(request.url ?? "").then(
-      (details) => response.end(JSON.stringify(details)),
+    answerOf(request.url ?? "").then(
+      (details: unknown) => response.end(JSON.stringify(details)),
       (error) => response.writeHead(500).end(String(error.stack)),
     );
   }));
