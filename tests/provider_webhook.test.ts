@@ -204,7 +204,9 @@ describe("a generation whose provider calls back", () => {
       });
       expect(status, text).toBe(202);
       await sql`
-        update public.generation_jobs set deadline_at = now() where id = ${body.job_id}`;
+        update public.generation_jobs set deadline_at = now() where id = ${
+        String(body.job_id)
+      }`;
       await sql`select public.sweep_overdue_jobs()`;
       expect(await readJobs(user.id)).toMatchObject([
         { status: "expired", cost: PRICE, refunded: PRICE, output: null },
