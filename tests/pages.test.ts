@@ -66,10 +66,10 @@ function quotedNames(text: string): string[] {
 
 function sqlFileNames(): string[] {
   return readdirSync("supabase", { recursive: true, encoding: "utf8" })
-    .filter((file) => /^(schemas|migrations)\/.*\.sql$/.test(file));
+    .filter((file) => /^schemas\/.*\.sql$/.test(file));
 }
 
-/** The SQL that is applied, file by file. */
+/** The book, file by file: what is released keeps the words of its time. */
 function sqlFiles(): string[] {
   return sqlFileNames().map((file) => read(join("supabase", file)));
 }

@@ -27,6 +27,8 @@ const LANGUAGES = [
   "js",
   "json",
   "mermaid",
+  // Held by tests/console_command.test.ts.
+  "nginx",
   "sh",
   "sql",
   "ts",

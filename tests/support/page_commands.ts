@@ -17,13 +17,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
     instead: "tests/start.test.ts",
   },
   { begins: "npm test", why: "is what runs this" },
-  { begins: ".ci/run", why: "is what runs this" },
-  { begins: "git", why: "changes the repository" },
-  {
-    begins: "npm run release",
-    why: "fixes what the version brings",
-    instead: "tests/release/release.test.ts",
-  },
   {
     begins: "npm run client",
     why: "takes its own files' time",
@@ -61,11 +54,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
   },
   { begins: "git pull", why: "there is nothing to pull in a test" },
   {
-    begins: "npm run bundle",
-    why: "writes into this folder",
-    instead: "tests/bundle.test.ts",
-  },
-  {
     begins: "npm run release",
     why: "fixes this project's release",
     instead: "tests/release/release.test.ts",
@@ -100,6 +88,11 @@ export const LEFT_OUT: readonly LeftOut[] = [
     begins: "npm run verify",
     why: "takes its own file's time",
     instead: "tests/verify.test.ts",
+  },
+  {
+    begins: "npm run console",
+    why: "takes its own file's time",
+    instead: "tests/console_command.test.ts",
   },
   {
     begins: "npm run bench",
