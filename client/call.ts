@@ -3,7 +3,10 @@ import { mayRepeat, toCreditsError } from "./error.ts";
 import { pause } from "./pause.ts";
 
 /** The part of a supabase-js client that is used; its types of your database do not matter. */
-export type CreditsSupabase = Pick<SupabaseClient, "functions" | "auth">;
+export type CreditsSupabase = Pick<
+  SupabaseClient,
+  "functions" | "auth" | "channel" | "removeChannel"
+>;
 
 /** A request to one of the functions. */
 export interface Call {

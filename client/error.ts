@@ -18,6 +18,7 @@ export type CreditsErrorCode =
   | "provider_timeout"
   | "job_canceled"
   | "unauthorized"
+  | "payments_not_set_up"
   // Every other code; written so that an editor still offers the ones above.
   | (string & Record<never, never>);
 
@@ -84,6 +85,12 @@ export async function toCreditsError(error: unknown): Promise<CreditsError> {
   const body = await context.json().catch(() => null) ?? {};
   // Only what says so is an answer of ours: a gateway may name codes of its own.
   const isProblem = headers.get("content-type")?.includes("problem+json");
+  const retryAfterSeconds = secondsOf(headers.get("retry-after"));
+  // So is an error of the function `openai`, which has the form of OpenAI.
+  if (body.error?.metadata?.request_id) {
+    const known = { status, retryAfterSeconds, cause: error };
+    return fromOpenAi(body.error, known);
+  }
   const {
     type: _,
     title,
@@ -99,9 +106,23 @@ export async function toCreditsError(error: unknown): Promise<CreditsError> {
     status,
     requestId: request_id ?? headers.get("x-request-id"),
     details,
-    retryAfterSeconds: secondsOf(headers.get("retry-after")),
+    retryAfterSeconds,
     cause: error,
   });
+}
+
+/** Reads an error in the form of OpenAI: an answer's, or an event's of a stream. */
+export function fromOpenAi(
+  { message, code, metadata }: {
+    message: string;
+    code: string;
+    metadata?: Record<string, unknown>;
+  },
+  known: Partial<CreditsErrorFields> = {},
+): CreditsError {
+  const { request_id, ...details } = metadata ?? {};
+  const requestId = request_id as string | undefined;
+  return new CreditsError({ ...known, code, message, requestId, details });
 }
 
 function isAnswer(context: unknown): context is Response {

@@ -1,5 +1,7 @@
 import { type Call, caller, type CreditsSupabase } from "./call.ts";
+import { CreditsError } from "./error.ts";
 import { generate, type GenerateOptions, randomKey } from "./generate.ts";
+import { streamText, type TextOptions } from "./text.ts";
 import type * as Types from "./types.ts";
 import {
   type BalanceCallback,
@@ -11,6 +13,7 @@ export { CreditsError } from "./error.ts";
 export type { ClientErrorCode, CreditsErrorCode } from "./error.ts";
 export type { CreditsSupabase } from "./call.ts";
 export type { GenerateOptions, RunningGeneration } from "./generate.ts";
+export type { TextOptions } from "./text.ts";
 export type { BalanceCallback, WatchOptions } from "./watch.ts";
 export type * from "./types.ts";
 
@@ -20,7 +23,12 @@ export interface CreditsOptions {
   functionsPrefix?: string;
   /** The team's account that pays; the user's own if left out. */
   accountId?: string;
+  /** Whether the project broadcasts balances (`credit_settings.broadcast_balance`): they are shown as they change. */
+  broadcasts?: boolean;
 }
+
+/** By then a generation is charged, and most are not made yet. */
+const CHARGED_MS = 1_000;
 
 /** Ends a call. */
 interface Ending {
@@ -51,6 +59,8 @@ export interface Credits {
     request: Types.GenerationRequest,
     options?: GenerateOptions,
   ): Promise<Types.Generation>;
+  /** Streams a text, charged by its tokens: `onText` hears it grow. */
+  text(request: Types.TextRequest, options?: TextOptions): Promise<Types.Text>;
   /** One job, its outputs with addresses signed anew. */
   job(id: string, options?: Ending): Promise<Types.Job>;
   /** The jobs, newest first. */
@@ -91,14 +101,25 @@ export interface Credits {
  */
 export function createCredits(
   supabase: CreditsSupabase,
-  { functionsPrefix = "", accountId: account_id }: CreditsOptions = {},
+  { functionsPrefix = "", accountId: account_id, broadcasts }: CreditsOptions =
+    {},
 ): Credits {
   const call = caller(supabase, functionsPrefix);
   const balance: Credits["balance"] = (options) =>
     call("credits", { ...options, query: { account_id } });
-  const { watch, refresh } = balanceWatch(supabase, () => balance());
-  /** Lets watchers look again, also after an error: a generation that failed was charged meanwhile. */
-  const moving = <T>(result: Promise<T>) => result.finally(refresh);
+  const { watch, refresh } = balanceWatch(
+    supabase,
+    () => balance(),
+    broadcasts,
+  );
+  /** Lets watchers look while it goes on, for it is charged first, and at its end, also after an error. */
+  const moving = <T>(result: Promise<T>) => {
+    const timer = setTimeout(refresh, CHARGED_MS);
+    return result.finally(() => {
+      clearTimeout(timer);
+      refresh();
+    });
+  };
 
   async function* rows<T>(
     path: string,
@@ -131,6 +152,11 @@ export function createCredits(
           onRunning?.(job);
         },
       })),
+    text: async (request, options) => {
+      if (account_id) throw textOfTeam();
+      const name = `${functionsPrefix}openai/v1/chat/completions`;
+      return await moving(streamText(supabase, name, request, options));
+    },
     job: (id, options) => call(`jobs/${id}`, options),
     jobs: ({ status, ...options } = {}) => rows("jobs", options, { status }),
     cancel: (id, options) =>
@@ -163,6 +189,14 @@ export function createCredits(
         signal,
       }),
   };
+}
+
+/** By a user's token it would be charged to the user's own account. */
+function textOfTeam(): CreditsError {
+  return new CreditsError({
+    code: "invalid_request",
+    message: "A team's text is charged by an app key of the team, on a server.",
+  });
 }
 
 function time(moment: Date | string): string {

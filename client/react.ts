@@ -9,6 +9,9 @@ import type {
   GenerationRequest,
   Job,
   RunningGeneration,
+  Text,
+  TextOptions,
+  TextRequest,
   WatchOptions,
 } from "./index.ts";
 import { pause } from "./pause.ts";
@@ -110,6 +113,70 @@ const IDLE: GenerateState = {
   error: null,
   isGenerating: false,
   running: null,
+};
+
+/** How the newest text of a component stands. */
+export interface TextState {
+  /** What has come so far. */
+  text: string;
+  /** The whole answer, with what it cost. */
+  answer: Text | null;
+  error: CreditsError | null;
+  isWriting: boolean;
+}
+
+/** {@link TextState}, and what begins one. */
+export interface UseText extends TextState {
+  /** Streams a text. It throws nothing: the state says what became of it. */
+  write: (request: TextRequest, options?: TextOptions) => Promise<Text | null>;
+  /** Forgets what the state says. */
+  reset: () => void;
+}
+
+/** Streams a text; the state is that of the newest call. */
+export function useText(credits: Credits): UseText {
+  const [state, setState] = useState<TextState>(NO_TEXT);
+  const newest = useRef(0);
+  const write = useCallback<UseText["write"]>(
+    async (request, options = {}) => {
+      const number = ++newest.current;
+      const set = (change: Partial<TextState>) => {
+        if (number === newest.current) {
+          setState((before) => ({ ...before, ...change }));
+        }
+      };
+      set({ ...NO_TEXT, isWriting: true });
+      try {
+        const answer = await credits.text(request, {
+          ...options,
+          onText: (text) => {
+            set({ text });
+            options.onText?.(text);
+          },
+        });
+        set({ answer, isWriting: false });
+        return answer;
+      } catch (error) {
+        // Another error comes from the caller's own signal, which ended the answer.
+        const failure = error instanceof CreditsError ? error : null;
+        set({ error: failure, isWriting: false });
+        return null;
+      }
+    },
+    [credits],
+  );
+  const reset = useCallback(() => {
+    newest.current++;
+    setState(NO_TEXT);
+  }, []);
+  return { ...state, write, reset };
+}
+
+const NO_TEXT: TextState = {
+  text: "",
+  answer: null,
+  error: null,
+  isWriting: false,
 };
 
 /** A job that is looked at until it has ended. */

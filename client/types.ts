@@ -85,6 +85,27 @@ export interface Generation {
   output_deleted_at?: string;
 }
 
+/** A text that is asked for; other fields of a chat request pass as they are. */
+export interface TextRequest {
+  messages: { role: string; content: unknown }[];
+  /** Name in the price book; `standard-text` if left out. */
+  model?: string;
+  /** The most tokens that the answer may have. */
+  max_tokens?: number;
+  [field: string]: unknown;
+}
+
+/** A text that was written. */
+export interface Text {
+  job_id: string | null;
+  model: string;
+  text: string;
+  /** Credits that it cost, by what it used. */
+  cost: number;
+  /** Why it ended: `stop`, `length` … */
+  finish_reason: string | null;
+}
+
 /** How a job stands. */
 export type JobStatus =
   | "pending"

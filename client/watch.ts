@@ -1,3 +1,4 @@
+import { broadcasts } from "./broadcast.ts";
 import type { CreditsSupabase } from "./call.ts";
 import { CreditsError } from "./error.ts";
 import type { Balance } from "./types.ts";
@@ -21,16 +22,20 @@ export interface BalanceWatch {
 }
 
 const INTERVAL_MS = 15_000;
+/** While broadcasts are heard, every so many intervals: a message may be lost. */
+const HEARD_INTERVALS = 20;
 /** What tells that somebody looks at the page again, or that it is online again. */
 const WAKING = ["focus", "visibilitychange", "online"] as const;
 
-/** Makes the watch of what `read` reads. */
+/** Makes the watch of what `read` reads, looking as soon as a broadcast tells of a change where there are any. */
 export function balanceWatch(
-  { auth }: CreditsSupabase,
+  supabase: CreditsSupabase,
   read: () => Promise<Balance>,
+  hasBroadcasts = false,
 ): BalanceWatch {
   const looks = new Set<() => void>();
   const refresh = () => looks.forEach((look) => look());
+  const channel = hasBroadcasts ? broadcasts(supabase, refresh) : undefined;
 
   function watch(
     callback: BalanceCallback,
@@ -54,19 +59,26 @@ export function balanceWatch(
       // What came before the answer to a later question is old.
       if (number < answered || !looks.has(look)) return;
       answered = number;
-      if (!error || error.status === 401) show(balance);
-      else onError?.(error);
+      if (!error || error.status === 401) {
+        channel?.follow(balance && balance.account_id);
+        show(balance);
+      } else onError?.(error);
     };
     const lookAnew = () => {
       answered = asked + 1;
       look();
     };
     looks.add(look);
-    const timer = setInterval(() => isHidden() || look(), intervalMs);
-    const unlisten = listen(auth, look, lookAnew);
+    let passed = 0;
+    const timer = setInterval(() => {
+      const isDue = !channel?.isHeard() || ++passed % HEARD_INTERVALS === 0;
+      if (isDue && !isHidden()) look();
+    }, intervalMs);
+    const unlisten = listen(supabase.auth, look, lookAnew);
     look();
     return () => {
       looks.delete(look);
+      if (looks.size === 0) channel?.follow(null);
       clearInterval(timer);
       unlisten();
     };

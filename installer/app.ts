@@ -14,6 +14,8 @@ export const MIGRATIONS = "supabase/migrations";
 /** What is installed in an app's folder: its supabase/atomic-credits.json. */
 export interface Manifest {
   readonly release: string;
+  /** SHA-256 of the release's SQL; releases before 0.9.0 did not write it. */
+  readonly checksum?: string;
   readonly prefix: string;
   /** The functions' names, without the prefix. */
   readonly functions: readonly string[];

@@ -1,10 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { type App, readApp } from "./app.ts";
 import { approve } from "./approve.ts";
 import type { Options } from "./main.ts";
 import { openPayload, type Payload } from "./payload.ts";
+import { lookAround } from "./look.ts";
 import { manifestChange, type Plan, planFiles } from "./plan.ts";
 import { Refusal } from "./refusal.ts";
-import { refuseWhatIsInTheWay } from "./refuse.ts";
+import { findProject } from "./project_access.ts";
+import { refuseDatabase, refuseWhatIsInTheWay } from "./refuse.ts";
 import { showPlan } from "./show.ts";
 import { writeChanges } from "./write.ts";
 
@@ -52,8 +55,11 @@ async function install(
     tellEdited(plan);
     return 0;
   }
+  const project = findProject(app, options);
+  const { looks, names } = await lookAround(app, project);
+  if (project && names) refuseDatabase(app, payload, project, names);
   const what = `${verb} Atomic Credits ${payload.release}`;
-  showPlan(`${what} in ${app.folder}`, plan.changes);
+  showPlan(`${what} in ${app.folder}`, plan.changes, looks);
   tellEdited(plan);
   if (!await approve(options, `${what}?`)) return options.dryRun ? 0 : 1;
   // First of all what will be ours, so that a second run knows it again.
@@ -61,7 +67,7 @@ async function install(
   const begun = manifestChange({ ...plan.manifest, before });
   const ended = manifestChange(plan.manifest);
   await writeChanges(app.folder, [begun, ...plan.changes, ended]);
-  tellNext(plan);
+  tellNext(app, plan);
   return 0;
 }
 
@@ -81,23 +87,35 @@ function tellEdited({ edited, changes }: Plan): void {
   }
 }
 
-/** The commands that follow, ready to be pasted. */
-function tellNext({ manifest: { prefix, functions } }: Plan): void {
+/** The commands that follow, ready to be pasted: with the project's address, where the folder is linked. */
+function tellNext(app: App, { manifest: { prefix, functions } }: Plan): void {
   const names = functions.map((name) => prefix + name).join(" ");
+  const linked = app.read("supabase/.temp/project-ref")?.trim();
+  const url = `https://${linked || "<ref>"}.supabase.co`;
+  const link = linked ? "" : `
+  npx supabase link --project-ref <ref>`;
   console.log(`
-Written. Next, in this folder (linked: npx supabase link --project-ref <ref>):
+Written. In the dashboard enable the extensions pg_cron and pg_net, and use the new API keys and JWT signing keys.
+Then, in this folder:
+${link}
+  npx supabase db push --remote
+  npx supabase functions deploy ${names}
+  npx atomic-credits doctor --url ${url} --secret-key sb_secret_… --publishable-key sb_publishable_…
 
-  1. In the dashboard: enable the extensions pg_cron and pg_net, and use the new API keys and JWT signing keys.
-  2. npx supabase db push --remote
-  3. npx supabase functions deploy ${names}
-  4. npx supabase secrets set OPENAI_API_KEY=…      what you use of .env.example; none is needed to begin
-  5. npx atomic-credits doctor --url https://<ref>.supabase.co --secret-key sb_secret_…
+Once it is in order: .env.example names the providers' secrets (npx supabase secrets set NAME=value). None is needed
+for the built-in models.`);
+  // One that was stopped half way has not said it yet.
+  if (app.manifest && !app.manifest.before) return;
+  const secret = `whsec_${randomBytes(24).toString("base64")}`;
+  const address = `${url}/functions/v1${prefix && `/${prefix}`}`;
+  console.log(`
+So that the schedule can call the functions, once (the secret is new, and stands nowhere else):
 
-So that the schedule can call the functions, once, in the SQL editor:
+  npx supabase secrets set DELIVERY_SECRET=${secret}
 
-  select vault.create_secret('https://<ref>.supabase.co/functions/v1${
-    prefix && `/${prefix}`
-  }', 'atomic_credits_functions_url');
-  select vault.create_secret('whsec_…', 'atomic_credits_delivery_secret');  -- the same as DELIVERY_SECRET
+and in the SQL editor:
+
+  select vault.create_secret('${address}', 'atomic_credits_functions_url');
+  select vault.create_secret('${secret}', 'atomic_credits_delivery_secret');
 `);
 }

@@ -18,8 +18,14 @@ Run it in the folder of a Supabase project.
   --yes                     do it without asking
   --dry-run                 show what would be done, and do nothing
   --drop-data               remove: give the data up instead of copying it
-  --url <url>               doctor: https://<ref>.supabase.co, or SUPABASE_URL
-  --secret-key <key>        doctor: sb_secret_…, or SUPABASE_SECRET_KEY
+  --url <url>               https://<ref>.supabase.co, or SUPABASE_URL: what doctor checks
+  --secret-key <key>        sb_secret_…, or SUPABASE_SECRET_KEY
+                            (init looks there for names in its way, and into .env;
+                            it reads, and nothing else)
+  --publishable-key <key>   doctor: sb_publishable_…, or SUPABASE_PUBLISHABLE_KEY;
+                            then it signs a throw-away user up, charges, generates by
+                            the built-in provider, refunds, and removes the user
+  --no-trial                doctor: without that user
   --version                 the release that this package brings
   --help                    this text`;
 
@@ -32,6 +38,8 @@ export interface Options {
   readonly dropData: boolean;
   readonly url?: string;
   readonly secretKey?: string;
+  readonly publishableKey?: string;
+  readonly trial: boolean;
 }
 
 const COMMANDS: Record<string, (options: Options) => Promise<number>> = {
@@ -55,6 +63,11 @@ async function main(args: string[]): Promise<number> {
         type: "string",
         default: process.env.SUPABASE_SECRET_KEY,
       },
+      "publishable-key": {
+        type: "string",
+        default: process.env.SUPABASE_PUBLISHABLE_KEY,
+      },
+      "no-trial": { type: "boolean", default: false },
       version: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -78,6 +91,8 @@ async function main(args: string[]): Promise<number> {
     dropData: values["drop-data"],
     url: values.url,
     secretKey: values["secret-key"],
+    publishableKey: values["publishable-key"],
+    trial: !values["no-trial"],
   });
 }
 

@@ -1,33 +1,68 @@
 import { type App, MIGRATIONS } from "./app.ts";
 import { isOurs } from "./own_names.ts";
-import { FILE_PLACEHOLDER, type Payload } from "./payload.ts";
+import { FILE_PLACEHOLDER, type Payload, sha256 } from "./payload.ts";
 import { Refusal } from "./refusal.ts";
 
-/** A migration of the release and where it goes. */
+/** A migration of ours and where it goes. */
 export interface Placed {
   readonly name: string;
   readonly sha256: string;
   readonly file: string;
-  readonly text: string;
+  /** Missing where an earlier release wrote it: it stays as it is. */
+  readonly text?: string;
 }
 
 /** The files that take an installation out again. */
 export const REMOVAL = ["remove_atomic_credits", "removed_atomic_credits"];
 
+/** What is installed: the checksum of its release, and what wrote it, in order. */
+interface Installed {
+  readonly release: string;
+  readonly checksum?: string;
+  readonly migrations: readonly Omit<Placed, "text">[];
+}
+
 /**
- * Where each migration of the release goes: the file that it has already, or one that is stamped
- * after every migration of the app.
+ * Where each migration goes: the file that it has already, or one that is stamped after every migration of the app.
  *
  * @throws {Refusal} where no migration leads from what is installed to this release
  */
 export function placeMigrations(app: App, payload: Payload): Placed[] {
-  const installed = installedMigrations(app, payload);
-  const stamps = nextStamps(app, payload.migrations.length - installed.length);
-  return payload.migrations.map(({ name, sha256 }, index) => {
-    const file = installed[index]?.file ??
-      `${stamps[index - installed.length]}_${name}.sql`;
-    return { name, sha256, file, text: textOf(payload, name, file) };
+  const installed = readInstalled(app);
+  const wanted = wantedAfter(installed, payload);
+  const there = installed?.migrations ?? [];
+  const stamps = nextStamps(app, wanted.length - there.length);
+  return wanted.map(({ name, sha256 }, index) => {
+    const file = there[index]?.file ??
+      `${stamps[index - there.length]}_${name}.sql`;
+    const isOfThisRelease = [...payload.migrations, ...payload.steps]
+      .some((one) => one.name === name && one.sha256 === sha256);
+    return {
+      name,
+      sha256,
+      file,
+      ...isOfThisRelease && { text: textOf(payload, name, file) },
+    };
   });
+}
+
+/** The migrations that are there, and those that lead on to the release. */
+function wantedAfter(
+  installed: Installed | undefined,
+  payload: Payload,
+): Omit<Placed, "text" | "file">[] {
+  if (!installed) return [...payload.migrations];
+  const { migrations, checksum, release } = installed;
+  if (checksum === payload.checksum) {
+    // The first of them alone is there where an installation was stopped.
+    const isBegun = migrations.every(({ name }, index) =>
+      payload.migrations[index]?.name === name
+    );
+    return isBegun ? [...payload.migrations] : [...migrations];
+  }
+  const first = payload.steps.findIndex(({ from }) => from === checksum);
+  if (first < 0) throw noWay(release, payload.release);
+  return [...migrations, ...payload.steps.slice(first)];
 }
 
 /** `count` versions of migrations: now, or later than what is there. */
@@ -45,31 +80,30 @@ function textOf(payload: Payload, name: string, file: string): string {
     .replaceAll(FILE_PLACEHOLDER, file);
 }
 
-/** Those that are there: as the manifest says, or as their files say where the manifest is gone. */
-function installedMigrations(
-  app: App,
-  payload: Payload,
-): { file: string }[] {
-  const known = app.manifest?.migrations;
-  if (known) {
-    const isPrefix = known.every(({ name, sha256 }, index) =>
-      payload.migrations[index]?.name === name &&
-      payload.migrations[index]?.sha256 === sha256
-    );
-    if (isPrefix) return [...known];
-    throw noWay(app.manifest!.release, payload.release);
-  }
-  const found = migrationsFound(app);
-  return found.map((file, index) => {
-    const migration = payload.migrations[index];
-    const text = app.read(`${MIGRATIONS}/${file}`)!;
-    const isThis = migration && file.endsWith(`_${migration.name}.sql`) &&
-      withoutHead(text) === withoutHead(textOf(payload, migration.name, file));
-    if (isThis) return { file };
-    const release = /^-- Atomic Credits (\S+?),? /.exec(text)?.[1] ?? "other";
-    throw noWay(release, payload.release);
-  });
+/** What is there: as the manifest says, or as the files record it where the manifest is gone. */
+function readInstalled(app: App): Installed | undefined {
+  if (app.manifest && app.manifest.migrations.length > 0) return app.manifest;
+  const files = migrationsFound(app);
+  const last = files.at(-1);
+  if (!last) return undefined;
+  const migrations = files.map((file) => ({
+    name: file.replace(/^\d+_|\.sql$/g, ""),
+    sha256: sha256(
+      app.read(`${MIGRATIONS}/${file}`)!.replaceAll(file, FILE_PLACEHOLDER),
+    ),
+    file,
+  }));
+  const recorded = RECORD.exec(app.read(`${MIGRATIONS}/${last}`)!);
+  return {
+    release: recorded?.[1] ?? "another",
+    checksum: recorded?.[2],
+    migrations,
+  };
 }
+
+/** How a migration ends: the row that it writes into credits.installation. */
+const RECORD =
+  /^insert into credits\.installation \(release, file, checksum\)\s+values \('([^']*)', '[^']*', '([0-9a-f]{64})'\);\s*$/m;
 
 /** The app's files that are migrations of ours, and have not been taken out by a later one. */
 export function migrationsFound(app: App): string[] {
@@ -80,11 +114,6 @@ export function migrationsFound(app: App): string[] {
     REMOVAL.some((name) => file.endsWith(`_${name}.sql`))
   );
   return ours.slice(removed + 1);
-}
-
-/** The first line says who wrote the file: npm run adopt applies the repository's. */
-function withoutHead(text: string): string {
-  return text.slice(text.indexOf("\n"));
 }
 
 function noWay(installed: string, wanted: string): Refusal {

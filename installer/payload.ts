@@ -7,12 +7,21 @@ export const FILE_PLACEHOLDER = "{file}";
 /** What a release brings, as payload/manifest.json says it. */
 export interface Contents {
   readonly release: string;
+  /** SHA-256 of the release's SQL, as credits.installation records it. */
+  readonly checksum: string;
   /** The edge functions. */
   readonly functions: readonly string[];
   /** What the SQL makes in schema public, each as kind and name. */
   readonly names: readonly string[];
-  /** In the order in which they apply; the hash is of the text with {@link FILE_PLACEHOLDER}. */
+  /** A new installation, in the order in which they apply; the hash is of the text with {@link FILE_PLACEHOLDER}. */
   readonly migrations: readonly { name: string; sha256: string }[];
+  /** What leads here from each earlier release, in order: from one checksum to the next. */
+  readonly steps: readonly {
+    name: string;
+    sha256: string;
+    from: string;
+    to: string;
+  }[];
   /** SHA-256 of each file of the payload, by its path. */
   readonly files: Readonly<Record<string, string>>;
 }

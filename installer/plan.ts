@@ -47,7 +47,9 @@ export function planFiles(app: App, payload: Payload, prefix: string): Plan {
     }
   }
   const written = { ...app.manifest?.files, ...app.manifest?.before };
+  const migrations = placed.map(({ file }) => `${MIGRATIONS}/${file}`);
   for (const [path, hash] of Object.entries(written)) {
+    if (migrations.includes(path)) continue;
     const found = app.read(path);
     if (wanted.has(path) || found === undefined) continue;
     if (sha256(found) === hash) changes.push({ path, why: "deleted" });
@@ -59,6 +61,7 @@ export function planFiles(app: App, payload: Payload, prefix: string): Plan {
     edited,
     manifest: {
       release: payload.release,
+      checksum: payload.checksum,
       prefix,
       functions: payload.functions,
       migrations: placed.map(({ name, sha256, file }) => ({
@@ -66,9 +69,12 @@ export function planFiles(app: App, payload: Payload, prefix: string): Plan {
         sha256,
         file,
       })),
-      files: Object.fromEntries(
-        [...wanted].map(([path, content]) => [path, sha256(content)]),
-      ),
+      files: Object.fromEntries([
+        ...Object.entries(written).filter(([path]) =>
+          migrations.includes(path)
+        ),
+        ...[...wanted].map(([path, content]) => [path, sha256(content)]),
+      ]),
     },
   };
 }
@@ -98,7 +104,9 @@ function wantedFiles(
   placed: readonly Placed[],
 ): Map<string, string> {
   const files = new Map<string, string>();
-  for (const { file, text } of placed) files.set(`${MIGRATIONS}/${file}`, text);
+  for (const { file, text } of placed) {
+    if (text !== undefined) files.set(`${MIGRATIONS}/${file}`, text);
+  }
   for (const path of Object.keys(payload.files)) {
     if (!path.startsWith("functions/")) continue;
     const source = path.slice("functions/".length);

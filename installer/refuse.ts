@@ -4,6 +4,7 @@ import { migrationsFound } from "./migrations.ts";
 import { namesInUse } from "./own_names.ts";
 import type { Payload } from "./payload.ts";
 import { entryOf } from "./plan.ts";
+import type { ProjectAccess } from "./project_access.ts";
 import { Refusal } from "./refusal.ts";
 
 const PREFIX = /^[a-z][a-z0-9]*(-[a-z0-9]+)*-$/;
@@ -20,10 +21,43 @@ export function refuseWhatIsInTheWay(
 ): void {
   refusePrefix(app, prefix);
   refuseOldPostgres(app);
-  const isThere = app.manifest?.migrations.length ||
-    migrationsFound(app).length > 0;
-  if (!isThere) refuseNames(app, payload);
+  if (!isThere(app)) refuseNames(app, payload);
   refuseFunctions(app, payload, prefix);
+}
+
+/**
+ * Names in the project's database, of which its migrations may know nothing.
+ * @throws {Refusal} where it has some that are needed
+ */
+export function refuseDatabase(
+  app: App,
+  payload: Payload,
+  { url }: ProjectAccess,
+  names: ReadonlySet<string>,
+): void {
+  if (isThere(app)) return;
+  if (names.has("credit_ledger") && names.has("verify_deployment")) {
+    throw new Refusal(
+      `The database of ${url} has Atomic Credits already, and this folder has none of its migrations.`,
+      [
+        "Get the files of supabase/ that belong to it from your version control, and run this again.",
+      ],
+    );
+  }
+  const wanted = payload.names.map((name) => name.split(" ").at(-1)!);
+  refuseUsed(
+    new Map(
+      wanted.filter((name) => names.has(name)).sort().map((
+        name,
+      ) => [name, url]),
+    ),
+  );
+}
+
+/** Whether this folder has migrations of ours. */
+function isThere(app: App): boolean {
+  return Boolean(app.manifest?.migrations.length) ||
+    migrationsFound(app).length > 0;
 }
 
 function refusePrefix(app: App, prefix: string): void {
@@ -59,10 +93,17 @@ function refuseOldPostgres(app: App): void {
 
 function refuseNames(app: App, payload: Payload): void {
   const used = namesInUse(app, [...payload.names, "schema credits"]);
+  refuseUsed(
+    new Map([...used].map(([name, file]) => [name, `${MIGRATIONS}/${file}`])),
+  );
+}
+
+/** @param used names, and where each is */
+function refuseUsed(used: ReadonlyMap<string, string>): void {
   const ledger = used.get("credit_ledger");
   if (ledger) {
     throw new Refusal(
-      `This project has a credit_ledger of its own (${MIGRATIONS}/${ledger}).`,
+      `This project has a credit_ledger of its own (${ledger}).`,
       [
         "Take it over, with all its rows: npm run adopt, in the repository of Atomic Credits (docs/adopt.md).",
         "Or give yours another name first.",
@@ -70,7 +111,7 @@ function refuseNames(app: App, payload: Payload): void {
     );
   }
   if (used.size > 0) {
-    const list = [...used].map(([name, file]) => `  ${name} (${file})`);
+    const list = [...used].map(([name, place]) => `  ${name} (${place})`);
     throw new Refusal(
       `Names that Atomic Credits needs are in use:\n${list.join("\n")}`,
       ["Give what is yours other names first, by a migration of yours."],

@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
-import { MIGRATIONS_FOLDER, writeMigrations } from "./deploy/book.ts";
+import { MIGRATIONS_FOLDER } from "./deploy/book.ts";
+import { UPGRADES_FOLDER } from "./release/forward.ts";
+import { writeHistory } from "./release/history.ts";
 import { DELIVERED_FILE, describeDelivered } from "./test/delivered.ts";
 import { DENIALS_FILE, describeDenials } from "./test/denials.ts";
 import { openApiFiles } from "./openapi/index.ts";
@@ -16,8 +18,8 @@ const DASHBOARDS_FOLDER = join("monitoring", "grafana", "dashboards");
 const HELP = `npm run regenerate
 
 Writes again every committed file that follows from another: Grafana's dashboards, the
-chapter of what is delivered, the migrations (from supabase/schemas), the TypeScript
-types and denials, openapi.json and the tables of docs/http.md, the SQL reference, what
+chapter of what is delivered, the migrations (from supabase/schemas; after a release, the
+one that leads from it to them, with what supabase/upgrades says), the TypeScript types and denials, openapi.json and the tables of docs/http.md, the SQL reference, what
 the stories of supabase/examples print.
 
   --help  this text`;
@@ -41,9 +43,12 @@ export async function main(terminal: Terminal): Promise<number> {
   const database = await startTestDatabase({ migrated: true });
   try {
     await write(DELIVERED_FILE, await describeDelivered(database.url));
-    const folder = join(project, MIGRATIONS_FOLDER);
-    for (const file of await writeMigrations(project, folder)) {
+    const { files, byHand } = await writeHistory(project);
+    for (const file of files) {
       console.log(`wrote ${join(MIGRATIONS_FOLDER, file)}`);
+    }
+    for (const what of byHand) {
+      console.log(`by hand, in ${UPGRADES_FOLDER}: ${what}`);
     }
     await write(TYPES_FILE, await generateTypes(project, database.url));
     await write(DENIALS_FILE, await describeDenials(project, database.url));

@@ -57,9 +57,10 @@ begin
     join pg_trigger as t on t.tgrelid = to_regclass(p.table_name) and t.tgname = p.part_name
     where p.kind = 'trigger'
     union all
-    -- It goes with the function that it calls.
+    -- They go with the function that they call.
     select 'policy', format('%I on %s', polname, polrelid::regclass), 'pg_policy'::regclass, oid
     from pg_policy where polrelid = to_regclass('storage.objects') and polname = 'generations_read_own'
+      or polrelid = to_regclass('realtime.messages') and polname = 'credits_hear_own'
   $list$;
 
   if to_regclass('adopted.adoption') is not null then
@@ -241,7 +242,8 @@ do $bucket$
 declare
   files bigint;
 begin
-  if to_regclass('storage.objects') is not null and exists (select from atomic_credits_objects where kind = 'policy') then
+  if to_regclass('storage.objects') is not null and exists (select from atomic_credits_objects
+    where kind = 'policy' and identity like '% on storage.objects') then
     execute 'select count(*) from storage.objects where bucket_id = ''generations''' into files;
     if files > 0 then
       raise notice 'the bucket generations stays with its % files: delete it in the dashboard if nobody needs them', files;

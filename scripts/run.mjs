@@ -28,7 +28,9 @@ const DEVELOPMENT = [
   "bench",
   "client",
   "installer",
+  "picture",
   "regenerate",
+  "release",
   "test",
 ];
 

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
 import { buildConsoleBeside } from "./stack/console.ts";
-import { demoSale, demoUser } from "./stack/demo.ts";
+import { demoModel, demoSale, demoUser } from "./stack/demo.ts";
 import { demoOperator } from "./stack/demo_operator.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
 import { emptyHome, openHome, projectHome } from "./stack/home.ts";
@@ -93,7 +93,12 @@ function onParentEnd(act: () => void): void {
 }
 
 async function welcome(stack: Stack, home: string): Promise<void> {
-  const user = await demoUser(stack);
+  const [user] = await Promise.all([
+    demoUser(stack),
+    demoModel(stack),
+    // Builds the page, where that is yet to be done: half a second in a process of its own.
+    fetch(stack.url),
+  ]);
   const sale = await demoSale(stack, user);
   const operator = await demoOperator(stack);
   saveEnvironment(stack);

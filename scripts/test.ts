@@ -5,12 +5,11 @@ import { checkAdvisors } from "./test/advisors.ts";
 import { checkBench } from "./test/bench.ts";
 import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
-import { debianSteps, hostedStep } from "./test/debian.ts";
+import { debianSteps, hostedStep, pgProveStep } from "./test/debian.ts";
 import { checkDenials } from "./test/denials.ts";
 import { denoSteps } from "./test/deno_checks.ts";
 import { checkExamples } from "./test/examples.ts";
 import { checkLint } from "./test/lint.ts";
-import { checkPgProve } from "./test/pg_prove.ts";
 import { checkPrometheus } from "./test/prometheus.ts";
 import {
   type FileVerdict,
@@ -39,9 +38,9 @@ running stack and .env.local are left alone. The last line is the result,
                    pgtap/refund         pgTAP files whose path contains "refund"
                    tests/jobs.test.ts   vitest files whose path contains this
                    "deno check"         a step, by its name in the summary
-  --debian       also what needs Debian's packages: pg_prove must agree about the
-                 pgTAP files, and they and supabase db lint pass on Debian's
-                 Postgres; psql runs bundle and rollback; everything of a
+  --debian       also what needs Debian's packages: pg_prove comes to the same
+                 about the pgTAP files on Debian's Postgres, and supabase db lint
+                 passes there; psql runs bundle and rollback; everything of a
                  deployment works with a hosted project's roles and limits, and
                  pg_cron runs the schedule there; Prometheus checks its rules and
                  scrapes a running stack; the bench finds no ratio a third worse
@@ -106,10 +105,7 @@ function pgtapSteps(run: Run): Step[] {
       return outcomeOf(run.pgtap);
     },
   };
-  const reference: Step = {
-    name: "pg_prove agrees",
-    run: () => checkPgProve(databaseUrl(run), folder, totalsOf(run.pgtap)),
-  };
+  const reference = pgProveStep(project, () => totalsOf(run.pgtap));
   return run.debian ? [own, reference] : [own];
 }
 

@@ -904,6 +904,7 @@ export type Database = {
       };
       "credit_settings": {
         Row: {
+          "broadcast_balance": boolean;
           "callback_providers": (string)[];
           "charge_interrupted_text": boolean;
           "erase_on_user_deletion": boolean;
@@ -924,6 +925,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "broadcast_balance"?: boolean;
           "callback_providers"?: (string)[];
           "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
@@ -943,6 +945,7 @@ export type Database = {
           "text_store"?: string;
         };
         Update: {
+          "broadcast_balance"?: boolean;
           "callback_providers"?: (string)[];
           "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { main as bundle } from "../scripts/bundle.ts";
 import { main as client } from "../scripts/client.ts";
 import { main as installer } from "../scripts/installer.ts";
+import { main as picture } from "../scripts/picture.ts";
 import { main as regenerate } from "../scripts/regenerate.ts";
 import { main as verify } from "../scripts/verify.ts";
 import { type CommandRun, runCommand } from "./support/command.ts";
@@ -27,7 +28,7 @@ function expectUnknownFlag({ code, stdout, stderr }: CommandRun): void {
 }
 
 describe.each(
-  Object.entries({ bundle, client, installer, regenerate, verify }),
+  Object.entries({ bundle, client, installer, picture, regenerate, verify }),
 )(
   "npm run %s",
   (_, command) => {

@@ -34,13 +34,20 @@ test("package.json names exact versions, and the lock file the same", () => {
   expect(lock.packages[""]?.devDependencies).toEqual(devDependencies);
 });
 
+/** What this project makes itself, and its tests and pages import. */
+const CLIENT = "@atomic-credits/client";
+/** What builds a page, and where each begins. */
+const PAGES = ["scripts/stack/pages/build.mjs", "examples/app/src/main.tsx"];
+
 // What only development runs. Everything else is run where the project is in use.
 const DEVELOPMENT = [
   "adversity",
   "bench",
   "client",
   "installer",
+  "picture",
   "regenerate",
+  "release",
   "test",
 ];
 // Their programs are looked up by the platform's name.
@@ -53,14 +60,14 @@ test("dependencies are what the functions, npm start and the operators' commands
   const used = packagesBehind([
     "scripts/run.mjs",
     "scripts/stack/serve_functions.ts",
+    ...PAGES,
     ...commands.map((name) => `scripts/${name}.ts`),
     ...FUNCTION_NAMES.map((name) => `functions/${name}/index.ts`),
   ]);
+  used.delete(CLIENT);
   expect(Object.keys(dependencies)).toEqual([...used, ...PROGRAMS].sort());
 });
 
-/** What this project makes itself, and its tests import. */
-const CLIENT = "@atomic-credits/client";
 /** The types of what has none of its own. */
 const TYPES = ["@types/node", "@types/react", "@types/react-dom"];
 
@@ -86,6 +93,12 @@ test("npx atomic-credits brings two packages, in the versions that are tested", 
   );
   const used = packagesBehind(["installer/main.ts"]);
   expect([...used].sort()).toEqual(names);
+});
+
+test("the example app asks for the versions that are tested", () => {
+  const app: Package = readJson("examples/app/package.json");
+  const tested = { ...dependencies, ...devDependencies };
+  expect(tested).toMatchObject({ ...app.dependencies, ...app.devDependencies });
 });
 
 test("the console has packages of its own, in exact versions, and shares React and supabase-js", () => {

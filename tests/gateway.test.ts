@@ -23,7 +23,11 @@ function ask(path: string, method = "GET", headers = {}) {
 
 describe("the gateway of the local stack", () => {
   test.each([
-    "/",
+    "/index",
+    "/assets",
+    "/assets/../src/main.tsx",
+    "/src/main.tsx",
+    "/package.json",
     "/_system",
     "/_system/config",
     "//_system/config",
@@ -44,6 +48,27 @@ describe("the gateway of the local stack", () => {
       });
       expect(JSON.parse(body)).toMatchObject({ code: "not_found" });
     }
+  });
+
+  test("shows the example app at /, which may load nothing of elsewhere", async () => {
+    const { status, headers, body } = await ask("/");
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": expect.stringMatching(
+        /^default-src 'none'; script-src 'self'; style-src 'self'; /,
+      ),
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+    });
+    expect(body).not.toMatch(/<script(?![^>]* src="\/)|<style| style=/);
+    const files = [...body.matchAll(/(?:src|href)="(\/[^"]+)"/g)];
+    expect(files).toHaveLength(3);
+    for (const [, path] of files) {
+      expect(await ask(path!), path).toMatchObject({ status: 200 });
+    }
+    expect(await ask("/", "HEAD")).toMatchObject({ status: 200, body: "" });
+    expect((await ask("/", "POST")).status).toBe(404);
   });
 
   test("has nothing at an address that the Host header makes", async () => {

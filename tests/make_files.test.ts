@@ -45,6 +45,24 @@ async function sameAs(request: MediaRequest) {
   return async (other: MediaRequest) => body.equals((await make(other)).body);
 }
 
+test("the placeholder has a picture model that fails, no later than it may take", async () => {
+  const request: MediaRequest = {
+    ...ASKED,
+    type: "image",
+    providerModel: "placeholder-failing",
+    prompt: "a lighthouse at dusk",
+    n: 1,
+    width: 64,
+    height: 64,
+  };
+  await expect(make(request)).rejects.toMatchObject({
+    reason: "provider_error",
+  });
+  await expect(make({ ...request, timeoutMs: 20 })).rejects.toMatchObject({
+    reason: "timeout",
+  });
+});
+
 describe("the placeholder's video", () => {
   test("is a GIF that plays for as long as was asked for, in frames that differ", async () => {
     const { body, seconds } = await make(VIDEO);

@@ -86,8 +86,38 @@ test("no picture has a semicolon, which ends a statement of Mermaid and breaks t
   expect(pictures.filter((picture) => picture.includes(";"))).toEqual([]);
 });
 
-test("README.md has at most 150 lines", () => {
-  expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
+test("README.md has at most 140 lines, and its first screen says how it gets into a project", () => {
+  const lines = read("README.md").trimEnd().split("\n");
+  expect(lines.length).toBeLessThanOrEqual(140);
+  expect(lines.slice(0, 20).join("\n")).toContain("npx atomic-credits init");
+});
+
+test("pages name the release that this is", () => {
+  const { version } = JSON.parse(read("package.json"));
+  const named = pages.filter((file) => file !== "CHANGELOG.md").flatMap((
+    file,
+  ) =>
+    [
+      ...read(file).matchAll(
+        /(?:atomic-credits-(?:client-)?|Atomic Credits |\*\*Status:\*\* )(\d+\.\d+\.\d+)/g,
+      ),
+    ].map(([text, release]) => ({ file, text, release }))
+  );
+  expect(named.length).toBeGreaterThan(3);
+  expect(named.filter(({ release }) => release !== version)).toEqual([]);
+});
+
+test("links to other sites are whole addresses, and encrypted", () => {
+  const addresses = pages.flatMap((file) =>
+    [...textOf(file).matchAll(/\]\(([a-z]+:[^)]*)\)|<(https?:[^>]*)>/g)]
+      .map(([, link, bare]) => (link ?? bare)!)
+  );
+  expect(addresses.length).toBeGreaterThan(2);
+  const wrong = addresses.filter((address) =>
+    !URL.canParse(address) || new URL(address).protocol !== "https:" ||
+    !/^[!-~]+$/.test(address)
+  );
+  expect(wrong).toEqual([]);
 });
 
 test.each(prose)("no list item in %s has more than 60 words", (file) => {

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
+import { pageBlocks } from "./support/page_blocks.ts";
+import { createUser } from "./support/user.ts";
 
 const pages = execFileSync("git", ["ls-files", "-z", "*.md"], {
   encoding: "utf8",
@@ -9,6 +11,16 @@ const pages = execFileSync("git", ["ls-files", "-z", "*.md"], {
 
 // Tables that only a hosted project has.
 const ELSEWHERE = /\b(vault|cron|net)\./;
+
+/** What pages use of a hosted project. */
+const HOSTED = `
+  create schema vault;
+  create function vault.create_secret(text, text) returns uuid language sql as 'select gen_random_uuid()';
+  create schema realtime;
+  create table realtime.messages (topic text, extension text, event text, payload jsonb, private boolean);
+  create function realtime.topic() returns text language sql as 'select null::text';
+  create function realtime.send(jsonb, text, text, boolean) returns void language sql as '';
+`;
 
 /** The statements that a page tells its reader to run, with null in place of what the reader fills in. */
 function statementsIn(page: string): string[] {
@@ -39,4 +51,50 @@ test("pages have statements to run", () => {
 // Planned, not executed: every table, column, function and argument must be there.
 test.each(statements)("$page: $statement", async ({ statement }) => {
   await sql.unsafe(`explain ${statement}`);
+});
+
+const blocks = pageBlocks.filter(({ language }) => language === "sql");
+const LEAVE_OUT = new Error("nothing of it stays");
+
+test("pages have blocks of SQL to paste", () => {
+  expect(blocks.length).toBeGreaterThan(10);
+});
+
+/** Whom the blocks speak of. */
+let id: string;
+beforeAll(async () => {
+  ({ id } = await createUser({ credits: 1 }));
+});
+
+/** In another transaction than the block before it, as its comment says. */
+const LATER = "-- Later:";
+
+async function runAndRollBack(text: string): Promise<void> {
+  await sql.begin(async (transaction) => {
+    await transaction.unsafe(HOSTED);
+    await transaction.unsafe(text);
+    throw LEAVE_OUT;
+  }).catch((error) => expect(error).toBe(LEAVE_OUT));
+}
+
+// Run as a whole, and rolled back: also what cannot be planned.
+test.each(blocks)("$page, line $line runs as it is", async (block) => {
+  const text = block.text.replaceAll("<user id>", id)
+    .replaceAll(/\bemail = '[^']*'/g, `id = '${id}'`)
+    .replaceAll(
+      /= '…'|'<[a-z_]+>'/g,
+      (part) => part.startsWith("=") ? "= null" : "null",
+    );
+  if (!text.startsWith(LATER)) return await runAndRollBack(text);
+  const before = blocks[blocks.indexOf(block) - 1]!.text;
+  const models = [...before.matchAll(/set_model_price\('([^']+)'/g)]
+    .map(([, name]) => name!);
+  await sql.unsafe(before);
+  try {
+    await runAndRollBack(text);
+  } finally {
+    await sql`delete from public.generation_models where name in ${
+      sql(models)
+    }`;
+  }
 });

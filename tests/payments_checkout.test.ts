@@ -234,8 +234,10 @@ describe("without a key", () => {
         bare.ask(user, "GET", "checkout/cs_1"),
         bare.ask(user, "POST", "billing-portal", {}),
       ]);
-      for (const { status, body } of answers) {
-        expect(status).toBe(503);
+      for (const { status, body, headers } of answers) {
+        expect(status).toBe(501);
+        expect(body.code).toBe("payments_not_set_up");
+        expect(headers.get("retry-after")).toBeNull();
         expect(body.detail).toContain("PAYMENTS_STRIPE_KEY");
       }
     } finally {

@@ -6,6 +6,7 @@ import {
 } from "./support/callback_functions.ts";
 import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
 import { userHeaders } from "./support/http.ts";
+import { OPEN_SUBMISSIONS, SUBMISSIONS } from "./support/callback_server.ts";
 import { CALLBACK_MODEL } from "./support/models.ts";
 import { PIXEL } from "./support/openai_server.ts";
 import { readPictures } from "./support/pictures.ts";
@@ -14,7 +15,6 @@ import {
   REPLICATE_API_TOKEN,
   saying,
   signed,
-  SUBMISSIONS,
 } from "./support/replicate_server.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
@@ -170,18 +170,44 @@ describe("a generation whose provider calls back", () => {
     async (_, words) => {
       const user = await createUser({ credits: START });
       const prompt = `${words} ${randomUUID()}`;
-      const { status, text, body } = await functions.generate(user, { prompt });
-      expect(status, text).toBe(body.reason === "timeout" ? 504 : 502);
+      const { status, text } = await functions.generate(user, { prompt });
+      expect(status, text).toBe(502);
       expect(text).not.toContain(REPLICATE_API_TOKEN);
-      // It may have taken it all the same, and calls back.
-      for (const given of functions.provider.predictions(prompt)) {
-        await deliver(saying(given, "processing"));
-        expect(functions.provider.canceled).toContain(given.id);
-        const { text } = await deliver(saying(given, "succeeded", [pixel()]));
-        expect(JSON.parse(text).code).toBe("late");
-      }
       expect(await readJobs(user.id)).toMatchObject([
         { status: "failed", cost: PRICE, refunded: PRICE, output: null },
+      ]);
+      expect(await readBooks(user.id)).toEqual(UNCHANGED);
+    },
+  );
+
+  test.each([OPEN_SUBMISSIONS.reset, OPEN_SUBMISSIONS.silence])(
+    "whose submission got no answer is charged when its callback comes: %s",
+    async (words) => {
+      const user = await createUser({ credits: START });
+      const prompt = `${words} ${randomUUID()}`;
+      const { status, text } = await functions.generate(user, { prompt });
+      expect(status, text).toBe(202);
+      const [given] = functions.provider.predictions(prompt);
+      await deliver(saying(given!, "succeeded", [pixel()]));
+      expect(await readJobs(user.id)).toMatchObject([
+        { status: "succeeded", cost: PRICE, refunded: 0 },
+      ]);
+    },
+  );
+
+  test.each(Object.entries(OPEN_SUBMISSIONS))(
+    "of which the provider says nothing is refunded at its deadline: %s",
+    async (_, words) => {
+      const user = await createUser({ credits: START });
+      const { status, text, body } = await functions.generate(user, {
+        prompt: `${words} ${randomUUID()}`,
+      });
+      expect(status, text).toBe(202);
+      await sql`
+        update public.generation_jobs set deadline_at = now() where id = ${body.job_id}`;
+      await sql`select public.sweep_overdue_jobs()`;
+      expect(await readJobs(user.id)).toMatchObject([
+        { status: "expired", cost: PRICE, refunded: PRICE, output: null },
       ]);
       expect(await readBooks(user.id)).toEqual(UNCHANGED);
     },

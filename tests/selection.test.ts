@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { readSelection, selects } from "../scripts/test/selection.ts";
 
-const STEPS = ["pgTAP", "pg_prove agrees", "deno check", "deno lint", "vitest"];
+const STEPS = [
+  "pgTAP",
+  "pg_prove on Debian's Postgres",
+  "deno check",
+  "deno lint",
+  "vitest",
+];
 
 test("without --only everything runs", () => {
   const selection = readSelection([], STEPS);

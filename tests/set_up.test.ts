@@ -24,7 +24,9 @@ const DEVELOPMENT = [
   "bench",
   "client",
   "installer",
+  "picture",
   "regenerate",
+  "release",
   "test",
 ];
 const OPERATED = [...new Set(NAMES)].filter((name) =>

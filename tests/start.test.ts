@@ -5,7 +5,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasBrowser, lookAt, type Shown } from "./support/browser.ts";
+import {
+  hasBrowser,
+  lookAt,
+  openBrowser,
+  type Shown,
+} from "./support/browser.ts";
 import { listen } from "./support/loopback.ts";
 import {
   copyProject,
@@ -111,6 +116,7 @@ describe("npm start", { timeout: (START_SECONDS + 10) * 1000 }, () => {
     }
     expect(readBalance(first.output())).toBe(5_000);
     await expectConsole(first.output());
+    if (hasBrowser()) expect(await enterByOneClick(environment)).toBe("5,000");
     picture = await buyAndGenerate(first.output());
     await expectEventsToWait(environment);
   });
@@ -168,6 +174,21 @@ describe("npm start", { timeout: (START_SECONDS + 10) * 1000 }, () => {
     },
   );
 });
+
+/** The balance that the page shows once the demo user is signed in. */
+async function enterByOneClick(environment: string): Promise<string | null> {
+  const [, url] = /^SUPABASE_URL=(.+)$/m.exec(environment)!;
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage();
+    await page.goto(url!);
+    await page.getByRole("button", { name: "demo user" }).click();
+    const balance = page.locator(".balance strong").getByText(/\d/);
+    return await balance.textContent();
+  } finally {
+    await browser.close();
+  }
+}
 
 /** Runs the printed command below a heading in a shell, as a reader would paste it. */
 function paste(output: string, heading: string): string {

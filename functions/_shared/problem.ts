@@ -21,6 +21,8 @@ export const HTTP_PROBLEMS = {
     status: 502,
     title: "The payment provider failed",
   },
+  // The project's settings name nobody to sell by: no repeat helps.
+  payments_not_set_up: { status: 501, title: "Payments are not set up" },
   // The database raises an error (PT409).
   too_many_keys: { status: 409, title: "The account has too many keys" },
   // The job was charged, and has ended: the database says how.
@@ -125,6 +127,12 @@ export class Problem extends Error {
       headers: { ...this.headers, "content-type": "application/problem+json" },
     });
   }
+}
+
+/** Nobody is there to sell by: `remedy` names what to set. */
+export function paymentsNotSetUp(remedy: string): Problem {
+  const detail = `Payments are not set up: ${remedy}`;
+  return new Problem("payments_not_set_up", detail);
 }
 
 /** What the database says about a request that it denies. */

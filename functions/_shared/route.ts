@@ -3,7 +3,7 @@ import { preflight, withCors } from "./cors.ts";
 import { isUnavailable } from "./database.ts";
 import { FUNCTION_PREFIX } from "./function_prefix.ts";
 import { logEvent, logUnexpected } from "./log.ts";
-import { Problem, serviceUnavailable } from "./problem.ts";
+import { Problem, type ProblemCode, serviceUnavailable } from "./problem.ts";
 
 /** What a handler gets to know about its request. */
 export interface RequestContext {
@@ -75,11 +75,17 @@ export function serveRoutes(
   return Object.assign(answer, { routes });
 }
 
+/** Codes that tell an operator to look. */
+const OPERATORS = new Set<ProblemCode>([
+  "service_unavailable",
+  "payments_not_set_up",
+]);
+
 /** What is answered to an error, which is logged where somebody has to look at it. */
 function problemOf(error: unknown, name: string, requestId: string): Problem {
   const source = { function: name, request_id: requestId };
   const problem = toProblem(error);
-  if (problem?.code === "service_unavailable") {
+  if (problem && OPERATORS.has(problem.code)) {
     logEvent("error", problem.code, { ...source, detail: problem.message });
   } else if (!problem) {
     logUnexpected(error, source);

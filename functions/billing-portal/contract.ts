@@ -26,6 +26,7 @@ export const portalContract: Contract = {
     "not_allowed_to_pay",
     "no_customer",
     "request_in_flight",
+    "payments_not_set_up",
     "payment_provider_failed",
   ],
 };

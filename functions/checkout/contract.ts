@@ -69,6 +69,7 @@ export const beginContract: Contract = {
     "already_subscribed",
     "request_in_flight",
     "idempotency_key_reused",
+    "payments_not_set_up",
     "payment_provider_failed",
   ],
 };
@@ -79,5 +80,9 @@ export const showContract: Contract = {
   caller: "user",
   params: idQuery,
   answers: { 200: { means: "How it stands.", body: shownCheckout } },
-  problems: ["unknown_payment", "payment_provider_failed"],
+  problems: [
+    "unknown_payment",
+    "payments_not_set_up",
+    "payment_provider_failed",
+  ],
 };

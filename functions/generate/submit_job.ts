@@ -25,14 +25,15 @@ export interface Callbacks {
   functionsUrl: string;
 }
 
-/** A job that its provider has accepted; with balance and refund where the database answered. */
+/** A job that its provider has, or may have; with balance and refund where the database answered. */
 export type SubmittedJob =
   & Pick<JobResult, "status">
   & Partial<Pick<JobResult, "balance" | "refunded">>;
 
 /**
- * Hands a charged job to its provider; a ProviderError where that does not take it. Where the job
- * was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
+ * Hands a charged job to its provider; a ProviderError where that does not take it. Where it is open
+ * whether the provider has it, the job waits for its callback, and is refunded at its deadline. Where the
+ * job was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
  */
 export async function submitJob(
   job: MediaJob,
@@ -40,7 +41,14 @@ export async function submitJob(
   callbacks: Callbacks,
 ): Promise<SubmittedJob | ProviderError> {
   const handle = await submit(job, provider, callbacks.functionsUrl);
-  if (handle instanceof ProviderError) return handle;
+  if (handle instanceof ProviderError) {
+    if (!mayBeTaken(handle)) return handle;
+    logEvent("warn", "submission_open", {
+      job_id: job.id,
+      reason: handle.reason,
+    });
+    return { status: "pending" };
+  }
   const submitted = await note(job, handle, callbacks);
   if (isOver(submitted)) {
     void keepAlive(() =>
@@ -56,6 +64,11 @@ export async function submitJob(
 /** Whether a job was canceled, or its deadline came, before it was known that its provider has it. */
 export function isOver({ status }: SubmittedJob): boolean {
   return status === "canceled" || status === "expired";
+}
+
+/** Whether the provider may have the job all the same: its answer was lost, late or unreadable, and no refusal. */
+function mayBeTaken({ wasReached, providerStatus = 0 }: ProviderError) {
+  return wasReached && providerStatus < 300;
 }
 
 async function note(

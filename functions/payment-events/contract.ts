@@ -18,5 +18,10 @@ export const eventContract: Contract = {
   params: z.object({ provider: z.string().describe("`stripe`") }),
   body: z.unknown(),
   answers: { 200: { means: "It is taken.", body: takenEvent } },
-  problems: ["invalid_signature", "not_found", "payment_provider_failed"],
+  problems: [
+    "invalid_signature",
+    "not_found",
+    "payments_not_set_up",
+    "payment_provider_failed",
+  ],
 };

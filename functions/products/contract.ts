@@ -15,4 +15,5 @@ export const productsContract: Contract = {
   caller: "user",
   query: noParameters,
   answers: { 200: { means: "The products.", body: products } },
+  problems: ["payments_not_set_up"],
 };

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { JSONValue, Sql, TransactionSql } from "postgres";
 import { connect } from "../connect.ts";
-import { namesTaken, readBook } from "../deploy/book.ts";
+import { namesMade, namesTaken, readBook } from "../deploy/book.ts";
 import { makeBundle } from "../deploy/bundle.ts";
 import type { Options } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -207,7 +207,7 @@ export class Adoption {
 async function namesInUse(tx: TransactionSql): Promise<string[]> {
   const book = (await readBook(process.cwd())).map(({ text }) => text);
   const taken = await tx.unsafe<{ kind: string; name: string }[]>(
-    namesTaken(book.join("\n")),
+    namesTaken(namesMade(book.join("\n"))),
   );
   return taken.map(({ kind, name }) => `${kind} public.${name}`);
 }

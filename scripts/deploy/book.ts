@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Where the book of SQL is kept, relative to the project: a folder per topic, in reading order. */
@@ -30,6 +30,8 @@ export interface Release {
   readonly release: string;
   /** SHA-256 of the book. */
   readonly checksum: string;
+  /** All chapters, each under a line with its file's name. */
+  readonly book: string;
   /** In the order in which they apply. */
   readonly migrations: readonly Migration[];
 }
@@ -47,7 +49,7 @@ export async function readBook(project: string): Promise<Chapter[]> {
 }
 
 /**
- * The migrations of this release. The schedule has one of its own: pg_cron does not notice jobs
+ * This release as a new installation of the book. The schedule has one of its own: pg_cron does not notice jobs
  * that come with a transaction as large as the book.
  */
 export async function makeRelease(project: string): Promise<Release> {
@@ -64,11 +66,11 @@ export async function makeRelease(project: string): Promise<Release> {
   const head =
     `-- Atomic Credits ${release}, made from ${BOOK_FOLDER} by npm run regenerate: edit there.\n`;
   const record = (migration: Omit<Migration, "text">) =>
-    "insert into credits.installation (release, file, checksum)\n" +
-    `values ('${release}', '${fileOf(migration)}', '${checksum}');\n`;
+    recordOf({ release, checksum }, migration);
   return {
     release,
     checksum,
+    book,
     migrations: [
       {
         ...schema,
@@ -82,6 +84,15 @@ export async function makeRelease(project: string): Promise<Release> {
   };
 }
 
+/** The statement by which a migration records itself. */
+export function recordOf(
+  { release, checksum }: Pick<Release, "release" | "checksum">,
+  migration: Omit<Migration, "text">,
+): string {
+  return "insert into credits.installation (release, file, checksum)\n" +
+    `values ('${release}', '${fileOf(migration)}', '${checksum}');\n`;
+}
+
 /** What the book makes in schema public, each as kind and name. */
 export function namesMade(book: string): string[] {
   const names = book.matchAll(
@@ -91,9 +102,8 @@ export function namesMade(book: string): string[] {
     .sort();
 }
 
-/** A query for what is there in schema public under a name that the book needs, as kind and name. */
-export function namesTaken(book: string): string {
-  const wanted = namesMade(book);
+/** A query for what is there in schema public under one of these names, as kind and name. */
+export function namesTaken(wanted: readonly string[]): string {
   return `
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
     from unnest('{${wanted.join(",")}}'::text[]) as w (made)
@@ -109,7 +119,7 @@ function namesInTheWay(book: string): string {
   return `do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (${
-    namesTaken(book)
+    namesTaken(namesMade(book))
   }) as t);
 begin
   -- An app with a ledger of its own is told what to do by chapter foundation.
@@ -120,19 +130,6 @@ begin
 end;
 $$;
 `;
-}
-
-/** Writes a project's migrations, as its book makes them, into a folder. */
-export async function writeMigrations(
-  project: string,
-  folder: string,
-): Promise<string[]> {
-  const { migrations } = await makeRelease(project);
-  await mkdir(folder, { recursive: true });
-  for (const migration of migrations) {
-    await writeFile(join(folder, fileOf(migration)), migration.text);
-  }
-  return migrations.map(fileOf);
 }
 
 /** The name of a migration's file. */

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { fileOf, makeRelease, type Migration } from "./book.ts";
+import { makeHistory, recordedSteps, type Step } from "../release/history.ts";
+import { fileOf, type Migration } from "./book.ts";
 
 const TAG = "$migration$";
 
@@ -17,24 +18,44 @@ export async function makeBundleFile(project: string): Promise<string> {
   return await makeBundle(project) + START_SCHEDULE;
 }
 
-/** The release as one SQL statement, and therefore one transaction wherever it is run. */
+/**
+ * The release as one SQL statement, and therefore one transaction wherever it is run: the book where nothing is
+ * installed, otherwise what leads on from the release that is.
+ */
 export async function makeBundle(project: string): Promise<string> {
-  const { release, checksum, migrations } = await makeRelease(project);
+  const history = await makeHistory(project);
+  const { release, checksum, migrations } = history.fresh;
   const template = await readFile(
     new URL("./bundle.sql", import.meta.url),
     "utf8",
   );
+  const rows = [
+    ...migrations.map((migration) => rowOf(migration)),
+    ...recordedSteps(history).map((recorded, index) =>
+      rowOf(recorded, history.steps[index])
+    ),
+  ];
   return template
     .replaceAll("{release}", release)
     .replaceAll("{checksum}", checksum)
     // As a function: the text may hold what replace takes for a pattern.
-    .replace("{migrations}", () => migrations.map(quoted).join(",\n"));
+    .replace("{migrations}", () => rows.join(",\n"));
+}
+
+/** A migration of a new installation; and what it is where an earlier release is there. */
+function rowOf(fresh: Migration, step?: Step): string {
+  const { version, name } = fresh;
+  const [from, to] = [step?.from, step?.checksum].map((checksum) =>
+    checksum ? `'${checksum}'` : "null"
+  );
+  return `('${version}', '${name}', ${from}, ${to}, ${quoted(fresh)}, ${
+    step ? quoted(step) : "null"
+  })`;
 }
 
 function quoted(migration: Migration): string {
-  const { version, name, text } = migration;
-  if (text.includes(TAG)) {
+  if (migration.text.includes(TAG)) {
     throw new Error(`${fileOf(migration)} contains ${TAG}: quote otherwise.`);
   }
-  return `('${version}', '${name}', ${TAG}${text}${TAG})`;
+  return `${TAG}${migration.text}${TAG}`;
 }

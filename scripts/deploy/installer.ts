@@ -9,7 +9,8 @@ import {
   sha256,
 } from "../../installer/payload.ts";
 import { FUNCTION_NAMES } from "../stack/function_names.ts";
-import { fileOf, makeRelease, namesMade } from "./book.ts";
+import { makeHistory } from "../release/history.ts";
+import { fileOf, type Migration, namesMade } from "./book.ts";
 
 /** The types of the database, which the functions import, relative to the project. */
 const TYPES = join("supabase", "database.types.ts");
@@ -23,18 +24,11 @@ export async function buildInstaller(
   folder: string,
 ): Promise<Map<string, string>> {
   await rm(folder, { recursive: true, force: true });
-  const { release, migrations } = await makeRelease(project);
+  const { fresh, steps } = await makeHistory(project);
+  const { release, migrations } = fresh;
   const payload = new Map<string, string>();
-  for (const migration of migrations) {
-    payload.set(
-      `migrations/${migration.name}.sql`,
-      // Its first line names the file that a developer of this project would edit.
-      migration.text.replaceAll(fileOf(migration), FILE_PLACEHOLDER)
-        .replace(
-          /^.*\n/,
-          `-- Atomic Credits ${release}, written by npx atomic-credits: leave it as it is.\n`,
-        ),
-    );
+  for (const migration of [...migrations, ...steps]) {
+    payload.set(`migrations/${migration.name}.sql`, inAnApp(migration));
   }
   await addFunctions(project, payload);
   const read = (file: string) => readFile(join(project, file), "utf8");
@@ -42,13 +36,22 @@ export async function buildInstaller(
     payload.set(`removal/${name}.sql`, text);
   }
   payload.set("example.env", await read("installer/example.env"));
+  const hashOf = ({ name }: Migration) =>
+    sha256(payload.get(`migrations/${name}.sql`)!);
   const contents: Contents = {
     release,
+    checksum: fresh.checksum,
     functions: FUNCTION_NAMES,
     names: namesMade(migrations.map(({ text }) => text).join("\n")),
-    migrations: migrations.map(({ name }) => ({
-      name,
-      sha256: sha256(payload.get(`migrations/${name}.sql`)!),
+    migrations: migrations.map((one) => ({
+      name: one.name,
+      sha256: hashOf(one),
+    })),
+    steps: steps.map((one) => ({
+      name: one.name,
+      sha256: hashOf(one),
+      from: one.from,
+      to: one.checksum,
     })),
     files: Object.fromEntries(
       [...payload].map(([path, content]) => [path, sha256(content)]),
@@ -62,6 +65,15 @@ export async function buildInstaller(
   }
   await addProgram(project, folder, release);
   return payload;
+}
+
+/** A migration as it stands in an app: it has no name yet, and its first line does not send who reads it here. */
+function inAnApp(migration: Migration): string {
+  const [head = ""] = migration.text.split("\n", 1);
+  const what = head.replace(/,? made from .*/, "");
+  return `${what}, written by npx atomic-credits: leave it as it is.${
+    migration.text.slice(head.length)
+  }`.replaceAll(fileOf(migration), FILE_PLACEHOLDER);
 }
 
 /** Makes the file that npm publishes; returns its path. */

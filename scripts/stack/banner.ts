@@ -40,7 +40,9 @@ export function banner(
   const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
   -H 'authorization: Bearer ${user.token}'`;
   return `
-Atomic Credits is running.
+Atomic Credits is running. Open its page, and enter as the demo user:
+
+  ${stack.url}
 
   API       ${stack.url}
   Functions ${stack.url}/functions/v1

@@ -65,6 +65,24 @@ export async function signIn(
   return token;
 }
 
+/** A model of which every generation fails and is refunded: the page's "One that fails". */
+export async function demoModel({ url, keys }: Stack): Promise<void> {
+  const settings = {
+    provider: "placeholder",
+    provider_model: "placeholder-failing",
+  };
+  await fetch(`${url}/rest/v1/rpc/set_model_price`, {
+    method: "POST",
+    headers: { apikey: keys.secret, "content-type": "application/json" },
+    body: JSON.stringify({
+      p_model: "always-fails",
+      p_rates: { image: 500 },
+      p_effective_from: "2026-01-01",
+      p_settings: settings,
+    }),
+  });
+}
+
 /** What the sandbox sells, unless somebody has put something else on sale there. */
 const DEMO_PRODUCTS = {
   starter: { credits: 1_000, unit_amount: 1_000 },

@@ -91,6 +91,13 @@ function keysOfUpstreams(upstreams: string | undefined): string[] {
     .map(([, name]) => name!);
 }
 
+/** Where a buyer of npm start may come back to: its own page, and an app that Vite serves (`npm run dev`). */
+function pagesOnLoopback(url: string): string {
+  const { port } = new URL(url);
+  const pages = [url, `http://localhost:${port}`, "http://localhost:5173"];
+  return pages.join(" ");
+}
+
 /** The whole environment that the functions run in. */
 export function functionsEnvironment(
   options: Omit<FunctionsOptions, "project" | "port">,
@@ -107,6 +114,8 @@ export function functionsEnvironment(
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: options.keys.secret }),
     SUPABASE_JWKS: jwks(options.keys),
     SUPABASE_DB_URL: options.databaseUrl,
+    PAYMENTS_RETURN_URLS: process.env.PAYMENTS_RETURN_URLS ??
+      pagesOnLoopback(options.supabaseUrl),
     PAYMENTS_SANDBOX_URL: `${options.supabaseUrl}${SANDBOX_PATH}`,
     ...options.env,
   };

@@ -19,6 +19,8 @@ export interface Routes {
   api: (request: Request) => Promise<Response>;
   /** Sells without money, below {@link SANDBOX_PATH}. */
   sandbox: (request: Request) => Promise<Response>;
+  /** What pages there are at a path, if any. */
+  pages?: (request: Request) => Promise<Response | undefined>;
   /** The operators' console, below {@link CONSOLE_PATH}. */
   console?: (request: Request) => Promise<Response>;
 }
@@ -26,11 +28,16 @@ export interface Routes {
 /** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
 const API_PATH = /^\/(rest|auth|storage)\/v1(\/|$)/;
 
-/** One door on one port, as in front of a Supabase project: Data API, Auth, Storage and functions, and nothing else. */
+const NOTHING_HERE = new Problem(
+  "not_found",
+  "There are /rest/v1, /auth/v1, /storage/v1 and /functions/v1.",
+);
+
+/** One door on one port, as in front of a Supabase project: Data API, Auth, Storage and functions; beside them the sandbox and pages. */
 export function startGateway(port: number, routes: Routes): Promise<Server> {
   // By the address that the handler gets, which request line and Host header may have changed.
   const toApi = getRequestListener(
-    (incoming) => {
+    async (incoming) => {
       const { pathname } = new URL(incoming.url);
       if (API_PATH.test(pathname)) return routes.api(incoming);
       if (pathname.startsWith(`${SANDBOX_PATH}/`)) {
@@ -41,9 +48,12 @@ export function startGateway(port: number, routes: Routes): Promise<Server> {
       ) {
         return routes.console(incoming);
       }
-      const detail =
-        "There are /rest/v1, /auth/v1, /storage/v1 and /functions/v1.";
-      return answerOf(new Problem("not_found", detail));
+      try {
+        return await routes.pages?.(incoming) ?? answerOf(NOTHING_HERE);
+      } catch (error) {
+        if (error instanceof Problem) return answerOf(error);
+        throw error;
+      }
     },
     { overrideGlobalObjects: false },
   );

@@ -94,6 +94,7 @@ export function emptyHome(path: string): void {
       "keys.json",
       "sandbox.json",
       "storage",
+      "pages",
       "console",
       "console.new",
     ]

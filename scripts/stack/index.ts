@@ -6,6 +6,7 @@ import { type Functions, startFunctions } from "./functions.ts";
 import { startGateway } from "./gateway.ts";
 import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
+import { exampleApp } from "./pages/app.ts";
 import { freePort, wantedPort } from "./port.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
 import { sandbox } from "./sandbox/index.ts";
@@ -125,6 +126,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       functionsUrl: () => stack.functions.url,
       api: (request) => api.fetch(request),
       sandbox: sandbox({ url, keys, home }),
+      pages: exampleApp({ project, home, url, keys, log }),
       console: serveConsole({ url, publishableKey: keys.publishable, home }),
     });
     stops.push(() => closeGateway(gateway));

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeBundle } from "../deploy/bundle.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { runCommand } from "./command.ts";
 import { withDatabase } from "./database.ts";
@@ -41,7 +42,8 @@ const LEFT_OUT = [
 /**
  * A dump by pg_dump, restored by psql into a project with generous default
  * privileges, and its data alone onto migrations that were just applied: nobody
- * mints, one call puts all right, and the books go on.
+ * mints, one call puts all right, and the books go on. And all releases one after
+ * the other dump as one installation of the book does.
  */
 export function checkRestore(projectFolder: string): Promise<StepOutcome> {
   return onDebianServer(async (url) => {
@@ -49,17 +51,23 @@ export function checkRestore(projectFolder: string): Promise<StepOutcome> {
     const of = (name: string) => withDatabase(url, name);
     const run = (database: string, ...args: string[]) =>
       psql(projectFolder, of(database), args);
-    const dump = async (part: "schema" | "data") => {
-      const file = join(folder, `${part}.sql`);
-      const args = [`--${part}-only`, ...LEFT_OUT, "--file", file, url];
+    const dump = async (part: "schema" | "data", from = url) => {
+      const file = join(
+        folder,
+        `${new URL(from).pathname.slice(1)}.${part}.sql`,
+      );
+      const args = [`--${part}-only`, ...LEFT_OUT, "--file", file, from];
       const { output } = await runCommand("pg_dump", args, { cwd: folder });
       return { file, output };
     };
     try {
-      for (const name of ["restored", "pushed"]) {
+      for (const name of ["restored", "pushed", "bundled"]) {
         await makeProject(url, name, folder);
       }
       await pushMigrations(projectFolder, of("pushed"));
+      await executeScript(of("bundled"), await makeBundle(projectFolder));
+      const upgraded = await dump("schema", of("pushed"));
+      const installed = await dump("schema", of("bundled"));
       await pushMigrations(projectFolder, url);
       await executeScript(url, IN_USE);
       const [schema, data] = [await dump("schema"), await dump("data")];
@@ -67,6 +75,8 @@ export function checkRestore(projectFolder: string): Promise<StepOutcome> {
       // What a new project has already, the publication, is an error that is passed over.
       await run("restored", "-v", "ON_ERROR_STOP=0", "-f", schema.file);
       const reports = [
+        upgraded.output + installed.output,
+        await differenceOf(upgraded.file, installed.file),
         schema.output,
         data.output,
         await run("restored", ...asReplica, "-f", data.file),
@@ -107,6 +117,22 @@ async function makeProject(
     script.replaceAll("database postgres", `database ${name}`),
   );
   await prepareServices(made, folder);
+}
+
+/** The lines of two dumps that are not in both; pg_dump marks each dump with a word of its own. */
+async function differenceOf(upgraded: string, installed: string) {
+  const [one, other] = await Promise.all(
+    [upgraded, installed].map(async (file) =>
+      (await readFile(file, "utf8")).replaceAll(/^\\(?:un)?restrict .*\n/gm, "")
+        .split("\n")
+    ),
+  );
+  if (one!.join() === other!.join()) return "";
+  const only = (lines: string[], others: string[]) =>
+    lines.filter((line) => !others.includes(line)).join("\n");
+  return `the releases by db push dump otherwise than the bundle: ${
+    only(one!, other!)
+  }\nwhere the bundle gives: ${only(other!, one!)}\n`;
 }
 
 /** Nothing where the answer is the refusal that is wanted. */

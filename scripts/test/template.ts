@@ -14,7 +14,8 @@ import { join } from "node:path";
 import { installBinaries } from "../stack/binaries.ts";
 import { openHome, projectHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
-import { MIGRATIONS_FOLDER, writeMigrations } from "../deploy/book.ts";
+import { MIGRATIONS_FOLDER } from "../deploy/book.ts";
+import { writeFresh } from "../release/history.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { startPostgres } from "../stack/postgres.ts";
 import { commandOf } from "../stack/process.ts";
@@ -33,6 +34,8 @@ const SOURCES = [
   "supabase/config.toml",
   "package.json",
   "scripts/deploy/book.ts",
+  "scripts/release/history.ts",
+  "releases",
   "scripts/stack",
   "scripts/test/prepare.ts",
   "scripts/test/template.ts",
@@ -135,7 +138,7 @@ async function makeDatabase(
 async function applyBook(project: string, url: string): Promise<void> {
   const draft = await mkdtemp(join(tmpdir(), "atomic-credits-book-"));
   try {
-    await writeMigrations(project, join(draft, MIGRATIONS_FOLDER));
+    await writeFresh(project, join(draft, MIGRATIONS_FOLDER));
     const config = join("supabase", "config.toml");
     await copyFile(join(project, config), join(draft, config));
     await pushMigrations(draft, url);
@@ -161,8 +164,9 @@ function fingerprint(project: string): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The files below a folder in the order of their names; of a file itself. */
+/** The files below a folder in the order of their names; of a file itself; none where nothing is. */
 function filesOf(path: string): string[] {
+  if (!existsSync(path)) return [];
   if (statSync(path).isFile()) return [path];
   return readdirSync(path, { recursive: true, encoding: "utf8" }).sort()
     .map((name) => join(path, name))

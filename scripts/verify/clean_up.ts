@@ -1,10 +1,16 @@
-import type { Sql } from "postgres";
-import { connect, liftTimeLimit } from "../connect.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
 import type { Traces } from "./trial.ts";
 
 const TITLE = "the trial is cleaned up";
+
+/** What the database's owner may do, and no key. */
+export interface Owner {
+  /** Removes a user where Auth has no admin API. */
+  readonly removeUser: (id: string) => Promise<void>;
+  /** Removes what is on record of an account that was denied something, and its events. */
+  readonly forget: (id: string) => Promise<void>;
+}
 
 /** What is removed, and how. */
 type Step = readonly [what: string, remove: () => Promise<unknown>];
@@ -13,12 +19,12 @@ type Step = readonly [what: string, remove: () => Promise<unknown>];
  * Removes what a trial added, as far as it is there: each step is tried, and named
  * where it fails. The ledger is append-only: the account stays, closed and empty.
  *
- * @param databaseUrl removes the user where Auth has no admin API, and what no key may remove
+ * @param owner removes what no key may remove
  */
 export async function endTrial(
   project: Project,
   traces: Traces,
-  databaseUrl?: string,
+  owner?: Owner,
 ): Promise<Check> {
   const { name, account } = traces;
   let id = traces.id;
@@ -30,11 +36,11 @@ export async function endTrial(
     return check(TITLE, false, found, remedy);
   }
   if (!id) return fine(TITLE, "no user was made");
-  const left = await tryEach(stepsFor(project, { ...traces, id }, databaseUrl));
+  const left = await tryEach(stepsFor(project, { ...traces, id }, owner));
   return check(
     TITLE,
     left.length === 0,
-    left.join("; ") || whatStays(databaseUrl),
+    left.join("; ") || whatStays(owner),
     `By hand: select erase_account('${id}'); then remove the user ${account.email} and what is named ${name}.`,
   );
 }
@@ -64,9 +70,9 @@ async function tryEach(steps: readonly Step[]): Promise<string[]> {
   return [...left].map(([why, what]) => `left: ${what.join(", ")} (${why})`);
 }
 
-function whatStays(databaseUrl?: string): string {
+function whatStays(owner?: Owner): string {
   const stays = "its closed account stays, empty, with its entries and jobs";
-  return databaseUrl
+  return owner
     ? stays
     : `${stays}, and until their time is over its denials (credit_request_events) and events (credit_events)`;
 }
@@ -74,7 +80,7 @@ function whatStays(databaseUrl?: string): string {
 function stepsFor(
   project: Project,
   { id, name, expensive }: Traces & { id: string },
-  databaseUrl?: string,
+  owner?: Owner,
 ): Step[] {
   const steps: Step[] = [
     ["revenue", () => giveBack(project, id)],
@@ -91,10 +97,10 @@ function stepsFor(
       () => remove(project, `credit_sign_up_grants?account_id=eq.${id}`),
     ],
   ];
-  if (databaseUrl) {
-    steps.push(["denials and events", () => forget(databaseUrl, id)]);
+  if (owner) {
+    steps.push(["denials and events", () => owner.forget(id)]);
   }
-  return [...steps, ["user", () => removeUser(project, id, databaseUrl)]];
+  return [...steps, ["user", () => removeUser(project, id, owner)]];
 }
 
 /** What was made is nobody's purchase; what still runs would be refunded later, after the grants are gone. */
@@ -136,45 +142,23 @@ async function removePlan(
   await remove(project, `credit_plans?name=eq.${name}`);
 }
 
-/** By the admin API, else over the connection. */
+/** By the admin API, else by the database's owner. */
 async function removeUser(
   project: Project,
   id: string,
-  databaseUrl?: string,
+  owner?: Owner,
 ): Promise<void> {
   const { status } = await project.call(`/auth/v1/admin/users/${id}`, {
     method: "DELETE",
   }).catch((error) => {
-    if (!databaseUrl) throw error;
+    if (!owner) throw error;
     return { status: 0 };
   });
   if (status >= 200 && status < 300) return;
-  if (!databaseUrl) {
-    throw new Error(`Auth's admin API answered ${status}: pass --db-url`);
+  if (!owner) {
+    throw new Error(
+      `Auth's admin API answered ${status}: npm run verify -- --db-url goes without it`,
+    );
   }
-  await withDatabase(
-    databaseUrl,
-    (sql) => sql`delete from auth.users where id = ${id}`,
-  );
-}
-
-/** No key may change what is on record; the database's owner may. */
-async function forget(databaseUrl: string, id: string): Promise<void> {
-  await withDatabase(databaseUrl, async (sql) => {
-    await sql`delete from public.credit_request_events where account_id = ${id}`;
-    await sql`delete from public.credit_events where account_id = ${id}`;
-  });
-}
-
-async function withDatabase<T>(
-  databaseUrl: string,
-  act: (sql: Sql) => Promise<T>,
-): Promise<T> {
-  const sql = connect(databaseUrl);
-  try {
-    await liftTimeLimit(sql);
-    return await act(sql);
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  await owner.removeUser(id);
 }

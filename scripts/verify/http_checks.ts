@@ -225,9 +225,7 @@ async function refusesForgedCallbacks(context: Context): Promise<Check> {
     "provider-webhook: 401 without a provider's signature",
     isProblem(answer, 401, "unauthorized"),
     said(answer),
-    answer.status === 404
-      ? "Deploy the function: supabase functions deploy provider-webhook."
-      : REDEPLOY,
+    answer.status === 404 ? `Deploy the functions: ${DEPLOY}.` : REDEPLOY,
   );
 }
 

@@ -1,5 +1,3 @@
-import type { Options } from "./options.ts";
-
 /** An answer whose body has been read. */
 export interface Answer {
   readonly status: number;
@@ -23,25 +21,37 @@ export interface Call {
 // A picture may take as long as an edge function may run.
 const TIMEOUT_MS = 160_000;
 
+/** Where a project is, and its keys. */
+export interface Access {
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly secretKey: string;
+  readonly publishableKey: string;
+  /** What its functions' names begin with. */
+  readonly functionsPrefix?: string;
+}
+
+const FUNCTIONS = "/functions/v1/";
+
 /** Data API, Auth and edge functions of a project. */
 export class Project {
-  readonly #options: Options;
+  readonly #access: Access;
 
-  constructor(options: Options) {
-    this.#options = options;
+  constructor(access: Access) {
+    this.#access = access;
   }
 
   /** Its address, without a slash at the end. */
   get url(): string {
-    return this.#options.url;
+    return this.#access.url;
   }
 
   /**
-   * Sends a request to a path such as `/rest/v1/credit_accounts`.
+   * Sends a request to a path such as `/rest/v1/credit_accounts`, or to a function by its name without the prefix.
    * @throws when nothing answers
    */
   async call(path: string, call: Call = {}): Promise<Answer> {
-    const response = await fetch(this.#options.url + path, {
+    const response = await fetch(this.#addressOf(path), {
       method: call.method ?? (call.body === undefined ? "GET" : "POST"),
       headers: this.#headers(call),
       body: call.body === undefined ? undefined : JSON.stringify(call.body),
@@ -74,6 +84,13 @@ export class Project {
     return this.must(`/rest/v1/rpc/${name}`, { body: parameters });
   }
 
+  #addressOf(path: string): string {
+    const { url, functionsPrefix = "" } = this.#access;
+    return path.startsWith(FUNCTIONS)
+      ? url + FUNCTIONS + functionsPrefix + path.slice(FUNCTIONS.length)
+      : url + path;
+  }
+
   #unanswered(path: string, { name, message, cause }: Error): Error {
     if (name === "TimeoutError") {
       const seconds = TIMEOUT_MS / 1000;
@@ -81,12 +98,12 @@ export class Project {
     }
     const { code = message } = cause as { code?: string } ?? {};
     return new Error(
-      `${this.#options.url} does not answer (${code}): check --url, or start the local stack with npm start.`,
+      `${this.#access.url} does not answer (${code}): check --url, or start the local stack with npm start.`,
     );
   }
 
   #headers({ token, anonymous, body }: Call): Record<string, string> {
-    const { secretKey, publishableKey } = this.#options;
+    const { secretKey, publishableKey } = this.#access;
     const key = token || anonymous ? publishableKey : secretKey;
     // Keys of the older kind are tokens themselves, and are sent as such too.
     const bearer = token ?? (key.startsWith("sb_") ? undefined : key);

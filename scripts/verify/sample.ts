@@ -1,4 +1,3 @@
-import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
 import type { Project } from "./project.ts";
 
 /** What pictures and texts are asked for with. */
@@ -25,16 +24,17 @@ interface Model {
   readonly min_height: number;
 }
 
-/** Finds the providers that answer later: what they make cannot be waited for. */
-const findCallbackProvider = callbackRegistry(() => undefined);
-
 /** The smallest picture of a model that is on sale and answers at once: one without a provider to pay where there is one. */
 export async function findSample(
   project: Project,
 ): Promise<Sample | undefined> {
+  // What these make cannot be waited for.
+  const [{ callback_providers: answeringLater }] = await project.must(
+    "/rest/v1/credit_settings?select=callback_providers",
+  );
   const onSale = (await pricesInEffect(project)).filter((model) =>
     model.enabled && model.provider !== "none" &&
-    !findCallbackProvider(model.provider)
+    !answeringLater.includes(model.provider)
   );
   const isFree = ({ provider }: Model) => provider === "placeholder";
   const freeFirst = [

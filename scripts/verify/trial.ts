@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
 import {
   findSample,
@@ -48,12 +47,13 @@ export function nameTrial(): Traces {
  * Signs a user up and gives them a plan, models and the credits that the checks need.
  *
  * @param traces kept up to date with what is there
+ * @param generate makes a picture even where that costs money at a provider
  * @throws when something refuses; the signal's reason once it is aborted
  */
 export async function beginTrial(
   project: Project,
   traces: Traces,
-  { generate }: Pick<Options, "generate">,
+  generate: boolean,
   signal: AbortSignal,
 ): Promise<Trial> {
   await requireKey(project);

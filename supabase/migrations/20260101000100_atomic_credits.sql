@@ -1,10 +1,10 @@
--- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
+-- Atomic Credits 0.9.0, made from supabase/schemas by npm run regenerate: edit there.
 
 do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function verify_operator_actions,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_operators,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table operator_actions,table operator_approvals,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_operator_role,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_files,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_files,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -47,7 +47,7 @@ create table credits.installation (
   release text not null,
   file text not null,
   checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
-  applied_at timestamptz not null default now(),
+  applied_at timestamptz not null default clock_timestamp(),
   primary key (release, file)
 );
 comment on table credits.installation is
@@ -206,7 +206,8 @@ create table public.credit_settings (
   on_dispute text not null default 'none'
     check (on_dispute in ('none', 'freeze', 'reverse')),
   output_url_seconds integer not null default 3600
-    check (output_url_seconds between 60 and 604800)
+    check (output_url_seconds between 60 and 604800),
+  broadcast_balance boolean not null default false
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -254,6 +255,9 @@ comment on column public.credit_settings.on_dispute is
   'given back if the dispute is won).';
 comment on column public.credit_settings.output_url_seconds is
   'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
+comment on column public.credit_settings.broadcast_balance is
+  'Whether each change of a balance is sent by Supabase Realtime, as {balance, seq} on the private channel '
+  'credits:<account>. It costs a row in realtime.messages for each movement.';
 
 alter table public.credit_settings enable row level security;
 
@@ -364,7 +368,7 @@ insert into public.credit_plans (name) values ('default');
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: operators, approval, payment, subscription, accounts (the lower id first), job, grants, all else.
+-- The one lock order: payment, subscription, accounts (the lower id first), job, grants, then everything else.
 -- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
 -- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
@@ -942,8 +946,7 @@ comment on column public.credit_ledger.metadata is
   'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, if it is '
   'not grant_id (0: the overdraft). refund_key: the key that makes a partial refund idempotent. reversed_grant_id: '
   'the grant that was taken back (0: a debt from before an import). withdrawal_ref: the reference that makes a '
-  'withdrawal count once. operator_action: the action of an operator that caused it, <operator_id>:<seq> of '
-  'operator_actions.';
+  'withdrawal count once.';
 comment on column public.credit_ledger.hash is
   'SHA-256 over the hash of the previous entry and every field of this one.';
 
@@ -1031,18 +1034,6 @@ comment on function credits.entry_hash(
 ) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
-create function credits.entry_origin()
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select jsonb_build_object('operator_action', current_setting('credits.operator_action', true))
-  where current_setting('credits.operator_action', true) <> '';
-$$;
-comment on function credits.entry_origin() is
-  'What an entry''s metadata says of the operator''s action that this transaction is in; null outside of one.';
-
 create function credits.entry_append(
   p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
   p_metadata jsonb
@@ -1055,10 +1046,6 @@ declare
   account public.credit_accounts;
   entry_at timestamptz := clock_timestamp();
 begin
-  -- The console sets it for the time of one action; nothing else does.
-  if current_setting('credits.operator_action', true) <> '' then
-    p_metadata := coalesce(p_metadata, '{}') || credits.entry_origin();
-  end if;
   update public.credit_accounts as a
   set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
       -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
@@ -3885,41 +3872,29 @@ comment on function public.finish_event(uuid, text, text, integer, boolean) is
   'one is given up, and none is offered to the address until retry_events. Idempotent. Raises 22023 for an endpoint '
   'that is not such a hash.';
 
-create function credits.events_retry(p_event_ids uuid[])
-returns integer
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  retried integer;
-begin
-  delete from public.credit_event_endpoints;
-  update public.credit_events set attempts = 0, next_attempt_at = now()
-  where id = any (p_event_ids) and next_attempt_at is null and delivered_at is null;
-  get diagnostics retried = row_count;
-  return retried;
-end;
-$$;
-comment on function credits.events_retry(uuid[]) is
-  'Offers given-up events again, and tries addresses that answered 410 or asked for a pause; returns how many.';
-
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  retried integer;
 begin
   perform credits.caller_check('retry_events');
   if p_since is null then
     perform credits.raise_misuse('22023', 'a time is needed',
       'Pass the beginning of the outage, or ''-infinity'' for every event that was given up.');
   end if;
-  return credits.events_retry(array(
+  delete from public.credit_event_endpoints;
+  update public.credit_events set attempts = 0, next_attempt_at = now()
+  where id in (
     select id from public.credit_events
     where next_attempt_at is null and delivered_at is null and created_at >= p_since
     order by created_at limit least(greatest(p_limit, 0), 100000)
-    for update skip locked));
+    for update skip locked);
+  get diagnostics retried = row_count;
+  return retried;
 end;
 $$;
 comment on function public.retry_events(timestamptz, integer) is
@@ -3981,8 +3956,6 @@ set search_path = '', pg_temp
 as $$
 declare
   part record;
-  origin constant jsonb := case when current_setting('credits.operator_action', true) <> ''
-    then credits.entry_origin() end;
 begin
   for part in
     select p.grant_id, p.amount
@@ -3993,11 +3966,11 @@ begin
     p_account.last_seq := p_account.last_seq + 1;
     p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
     p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, -part.amount,
-      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, origin, p_account.last_entry_at);
+      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, null, p_account.last_entry_at);
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
-      metadata, created_at, hash)
+      created_at, hash)
     values (p_account.id, p_account.last_seq, -part.amount, p_account.balance, p_kind, part.grant_id, p_job_id,
-      p_reason, origin, p_account.last_entry_at, p_account.last_hash);
+      p_reason, p_account.last_entry_at, p_account.last_hash);
     update public.credit_grants set remaining = remaining - part.amount, is_open = (remaining > part.amount)
     where account_id = p_account.id and id = part.grant_id;
   end loop;
@@ -7749,6 +7722,133 @@ begin
   end if;
 end;
 $$;
+
+-- supabase/schemas/08_sign_up/35_broadcast.sql
+-- Gives: balances as they change, sent by Supabase Realtime on a private channel per account, by a setting.
+-- Keeps: only who may read an account hears of it; a message that cannot be sent fails no movement; while the setting
+--   is off a movement pays nothing for it.
+-- Needs: accounts, settings; when called: deployed.
+
+create function credits.has_broadcast()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select to_regclass('realtime.messages') is not null and to_regprocedure('realtime.topic()') is not null
+    and to_regprocedure('realtime.send(jsonb,text,text,boolean)') is not null;
+$$;
+comment on function credits.has_broadcast() is
+  'Whether Supabase Realtime of this project can send messages from the database.';
+
+create function credits.balance_broadcast()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  -- As text: a project need not have Realtime.
+  execute 'select realtime.send($1, $2, $3, true)'
+  using jsonb_build_object('balance', new.balance, 'seq', new.last_seq), 'balance', 'credits:' || new.id;
+  return null;
+exception when others then
+  raise warning 'the balance of account % was not broadcast: %', new.id, sqlerrm;
+  return null;
+end;
+$$;
+comment on function credits.balance_broadcast() is
+  'Sends {balance, seq} as event balance on the private channel credits:<account>, when the transaction commits.';
+
+-- Its condition is what broadcast_statements makes of it: one that is always false costs a movement nothing.
+create trigger balance_broadcast after update of balance on public.credit_accounts
+  for each row when (false) execute function credits.balance_broadcast();
+
+create function credits.broadcast_policy()
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select 'CREATE POLICY credits_hear_own ON realtime.messages AS PERMISSIVE FOR SELECT TO authenticated USING '
+    '(((extension = ''broadcast''::text) AND (( SELECT realtime.topic() AS topic) = ANY (ARRAY( SELECT '
+    '(''credits:''::text || a.id) FROM credits.my_account_ids() a(id))))))';
+$$;
+comment on function credits.broadcast_policy() is
+  'The one policy for the channels credits:<account>: users hear of their own accounts, and nobody sends.';
+
+create function credits.broadcast_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  is_on constant boolean := credits.has_broadcast() and (select broadcast_balance from public.credit_settings);
+  policy constant text := (select p.definition from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'realtime.messages' and p.part_name = 'credits_hear_own');
+  -- Postgres versions print it differently.
+  is_ours constant boolean := regexp_replace(policy, '[\s()]| AS \w+', '', 'g')
+    = regexp_replace(credits.broadcast_policy(), '[\s()]| AS \w+', '', 'g');
+  is_sent constant boolean := exists (select from pg_catalog.pg_trigger
+    where tgrelid = 'public.credit_accounts'::regclass and tgname = 'balance_broadcast'
+      and pg_get_triggerdef(oid) not like '%WHEN (false)%');
+begin
+  if policy is not null and not (is_on and is_ours) then
+    return next 'drop policy credits_hear_own on realtime.messages';
+  end if;
+  if is_on and is_ours is not true then
+    return next credits.broadcast_policy();
+  end if;
+  if is_on <> is_sent then
+    return next format('create or replace trigger balance_broadcast after update of balance on public.credit_accounts '
+      'for each row when (%s) execute function credits.balance_broadcast()',
+      case when is_on then 'new.balance <> old.balance' else 'false' end);
+  end if;
+end;
+$$;
+comment on function credits.broadcast_statements() is
+  'The statements that begin or end the broadcasts as credit_settings.broadcast_balance says; none if they are right. '
+  'Without Realtime there are no broadcasts.';
+
+create function credits.broadcast_set_up()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  statement text;
+begin
+  foreach statement in array array(select credits.broadcast_statements()) loop
+    execute statement;
+    return next statement;
+  end loop;
+end;
+$$;
+comment on function credits.broadcast_set_up() is
+  'Begins or ends the broadcasts of balances as the setting says. One row per statement that it ran.';
+
+create function credits.broadcast_follows()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- Replacing the trigger waits for the movements under way, and others wait for it.
+set lock_timeout = '5s'
+as $$
+begin
+  if new.broadcast_balance and not credits.has_broadcast() then
+    perform credits.raise_misuse('55000', 'balances cannot be broadcast: this project has no Supabase Realtime that '
+      'sends from the database', 'Leave broadcast_balance off; the client asks for the balance itself.');
+  end if;
+  perform from credits.broadcast_set_up();
+  return null;
+end;
+$$;
+comment on function credits.broadcast_follows() is 'Begins or ends the broadcasts when their setting changes.';
+
+create trigger broadcast_follows after update of broadcast_balance on public.credit_settings
+  for each row when (new.broadcast_balance <> old.broadcast_balance) execute function credits.broadcast_follows();
 
 -- supabase/schemas/09_plans/15_roll_over.sql
 -- Gives: what a roll-over cap takes: when a month begins, and when credits of earlier months come back.
@@ -11794,7 +11894,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: uploads, moving outputs, request events, events, app keys, provider jobs, generation; when called: operators.
+-- Needs: files, uploads, moving outputs, request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -12043,7 +12143,6 @@ declare
   account_ids uuid[];
 begin
   perform credits.caller_check('erase_account');
-  perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
   if cardinality(account_ids) = 0 then
     return 0;
@@ -12068,7 +12167,7 @@ comment on function public.erase_account(uuid) is
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure, book payment; when called: operators.
+-- Needs: erasure, book payment.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -12182,12 +12281,6 @@ begin
       returned_at = null;
   exception when others then
     raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
-  end;
-  -- Before any account, as operators are locked first.
-  begin
-    perform credits.operators_forget(p_person_ids, true);
-  exception when others then
-    raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
     perform credits.accounts_lock(p_person_ids || array(
@@ -13666,86 +13759,6 @@ comment on function credits.file_discrepancies() is
   'Jobs that list files which are not in Storage, and files older than a day that no job and no upload lists. expected '
   'and actual are numbers of files; account and job are those in whose folder the files are.';
 
--- supabase/schemas/14_reconciliation/58_operator_discrepancies.sql
--- Gives: where operators' actions, their chains and the ledger do not agree.
--- Keeps: nothing; reports.
--- Needs: ledger, book discrepancies; when called: operators, operator actions.
-
-create function credits.operator_action_discrepancies()
-returns setof credits.discrepancy
-language plpgsql
-stable
-rows 10
-set search_path = '', pg_temp
-as $$
-begin
-  return query
-  select (credits.discrepancy('operator chain', v.operator_id, o.last_seq, v.broken_seq - 1,
-    (select max(created_at) from public.operator_actions as a where a.operator_id = v.operator_id),
-    p_seq => v.broken_seq)).*
-  from (select user_id as id from public.credit_operators
-    union select operator_id from public.operator_actions) as ids
-  cross join lateral credits.action_chain(ids.id) as v
-  left join public.credit_operators as o on o.user_id = ids.id
-  where not v.sound;
-  return query
-  select (credits.discrepancy('operator action', a.account_id, e.named, e.found, a.created_at,
-    p_seq => a.first_seq)).*
-  from public.operator_actions as a
-  cross join lateral (
-    select count(*) as named, count(*) filter (
-      where l.metadata ->> 'operator_action' = format('%s:%s', a.operator_id, a.seq)) as found
-    from (values (a.first_seq), (a.last_seq)) as s (seq)
-    left join public.credit_ledger as l on l.account_id = a.account_id and l.seq = s.seq
-  ) as e
-  where a.first_seq is not null and e.found < e.named;
-end;
-$$;
-comment on function credits.operator_action_discrepancies() is
-  'Operators whose chain is broken, and actions whose first or last ledger entry is gone or does not name them.';
-
-create function credits.operator_entry_discrepancies()
-returns setof credits.discrepancy
-language plpgsql
-stable
-rows 10
-set search_path = '', pg_temp
-as $$
-begin
-  return query
-  with named as (
-    select l.account_id, l.seq, l.created_at, l.metadata ->> 'operator_action' as name
-    from public.credit_ledger as l where l.metadata ? 'operator_action'
-  )
-  select (credits.discrepancy('operator entry', n.account_id, 1, 0, n.created_at, p_seq => n.seq)).*
-  from named as n
-  left join public.operator_actions as a
-    -- Of another text nothing is cast: it names nobody.
-    on a.operator_id = case when n.name ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}:\d{1,18}$'
-      then split_part(n.name, ':', 1)::uuid end
-    and a.seq = case when n.name ~ ':\d{1,18}$' then substring(n.name from '\d{1,18}$')::bigint end
-    -- An erasure also ends the person's jobs in their teams.
-    and (a.account_id is distinct from n.account_id and a.action = 'erase_account'
-      or a.account_id = n.account_id and n.seq between a.first_seq and a.last_seq)
-  where a.operator_id is null;
-end;
-$$;
-comment on function credits.operator_entry_discrepancies() is
-  'Ledger entries that name an operator''s action which is not there, or which does not name them.';
-
-create function credits.operator_discrepancies(p_with_entries boolean)
-returns setof credits.discrepancy
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select * from credits.operator_action_discrepancies()
-  union all select * from credits.operator_entry_discrepancies() where p_with_entries;
-$$;
-comment on function credits.operator_discrepancies(boolean) is
-  'Everything in which operators'' actions and the ledger do not agree; p_with_entries also reads the whole ledger.';
-
 -- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
@@ -13941,21 +13954,7 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('customer_of_two_accounts', 'A customer of the provider is one account, and a payment of theirs names another.',
     'Somebody wrote another account''s id into a payment''s metadata, or the index of payment_customers was dropped.',
     'Find out who has paid. Correct the metadata at the provider, or refund the payment; then npm run payments -- '
-    'reconcile.'),
-  ('operator chain', 'An operator''s actions do not follow from each other (seq); account_id is the operator''s.',
-    'operator_actions or the end of the chain in credit_operators was changed by somebody who had turned rules and '
-    'triggers off.',
-    'verify_operator_actions(operator) names the problem. Compare the row with a backup and restore it. Until then '
-    'trust neither it nor later actions of this operator.'),
-  ('operator action', 'The ledger entries that an operator''s action names (seq is the first) are not there, or do not '
-    'name it.',
-    'Entries were deleted or changed, or the ledger restored from another time than operator_actions.',
-    'See the rows chain and sequence of the same account, and restore its entries from a backup.'),
-  ('operator entry', 'An entry (seq) names an operator''s action that is not there, or that does not name it.',
-    'Somebody booked it by hand in an operator''s name, or operator_actions was restored from another time than the '
-    'ledger.',
-    'Find out who booked it; correct it by grant_credits or withdraw_credits. Or restore operator_actions from a '
-    'backup.');
+    'reconcile.');
 
 alter table public.reconciliation_classes enable row level security;
 
@@ -13999,8 +13998,6 @@ from (
   from credits.payment_discrepancies() as p
   union all
   select o.*, null from credits.file_discrepancies() as o
-  union all
-  select a.*, null from credits.operator_discrepancies(true) as a
 ) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 
@@ -14143,8 +14140,6 @@ as $$
     union all
     select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
     from credits.payment_discrepancies() as p
-    union all
-    select a.*, null from credits.operator_discrepancies(false) as a
   ),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
@@ -14355,8 +14350,7 @@ as
 select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.charged, j.refunded, u.open_jobs,
   u.overdue_jobs,
   (select count(*) from credits.discrepancies_of(array(select credits.suspects_now())))
-    + (select count(*) from credits.payment_discrepancies())
-    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies
+    + (select count(*) from credits.payment_discrepancies()) as discrepancies
 from (
   select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
   from public.credit_accounts
@@ -14378,8 +14372,8 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
-  'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '
-  'action, are compared by deep runs alone.';
+  'run, also by hand; of all rows where there is no such run. Files in Storage are compared by deep '
+  'runs alone.';
 
 -- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -16210,2942 +16204,6 @@ comment on function public.operational_metrics() is
   'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
   'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';
 
--- supabase/schemas/16_operators/10_operators.sql
--- Gives: operators, the people who help customers, what each role may do, and their limits.
--- Keeps: who may do what stands here once; SQL and the console read the same list.
--- Needs: foundation; table auth.users.
-
-create type public.credit_operator_role as enum ('viewer', 'support', 'finance', 'admin');
-comment on type public.credit_operator_role is
-  'What an operator may do; each role may do what the ones before it may. viewer: reads. support: grants, withdraws '
-  'and refunds within limits. finance: takes back, sets plans and overdrafts, books payments. admin: closes and '
-  'erases accounts, and says who is an operator.';
-
-create table public.credit_operators (
-  user_id uuid primary key,
-  role public.credit_operator_role not null,
-  max_per_action bigint check (max_per_action between 0 and 1000000000000),
-  max_per_day bigint check (max_per_day between 0 and 1000000000000000),
-  note text check (length(note) <= 500),
-  created_at timestamptz not null default now(),
-  disabled_at timestamptz,
-  last_seq bigint not null default 0,
-  last_hash bytea not null default decode(repeat('00', 32), 'hex') check (octet_length(last_hash) = 32)
-);
-comment on table public.credit_operators is
-  'Who may help customers. The first is inserted by SQL; then operator_set and operator_remove. The row is a lock: '
-  'every operator function locks its operator''s row first.';
-comment on column public.credit_operators.user_id is
-  'The auth user. No foreign key: what an operator did outlives the user.';
-comment on column public.credit_operators.max_per_action is
-  'Most credits that one action may give or take; beyond it the action waits for a second operator. null: no limit. '
-  '0: moves no credits at all.';
-comment on column public.credit_operators.max_per_day is
-  'Most credits that the actions of a day (UTC) may give and take in all, without those that were approved. null: no '
-  'limit. 0: moves no credits at all.';
-comment on column public.credit_operators.note is 'Who this is, for the other operators; deleted with the user.';
-comment on column public.credit_operators.disabled_at is
-  'Since when this operator may do and read nothing; the row stays, as operator_actions names it.';
-comment on column public.credit_operators.last_seq is 'Number of the operator''s latest row of operator_actions.';
-comment on column public.credit_operators.last_hash is 'Hash of that row; 32 zero bytes before the first.';
-alter table public.credit_operators enable row level security;
-
-create function credits.operator_rights()
-returns table (action text, least_role public.credit_operator_role, moves_credits boolean)
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  values
-  ('grant', 'support'::public.credit_operator_role, true),
-  ('withdraw', 'support', true),
-  ('refund_job', 'support', true),
-  ('cancel_job', 'support', true),
-  ('acknowledge_alert', 'support', false),
-  ('retry_event', 'support', false),
-  ('approve', 'support', false),
-  ('reject', 'support', false),
-  ('reconcile', 'support', false),
-  ('reverse_grant', 'finance', true),
-  ('set_plan', 'finance', true),
-  ('set_overdraft', 'finance', true),
-  ('fix_discrepancy', 'finance', true),
-  ('book_payment', 'finance', false),
-  ('mute_alert', 'admin', false),
-  ('close_account', 'admin', false),
-  ('reopen_account', 'admin', false),
-  ('erase_account', 'admin', false),
-  ('set', 'admin', false),
-  ('remove', 'admin', false);
-$$;
-comment on function credits.operator_rights() is
-  'Which role an action needs at least; action x is function operator_x. moves_credits: the limits apply to it.';
-
-create function credits.operators_forget(p_user_ids uuid[], p_disable boolean)
-returns void
-language sql
-set search_path = '', pg_temp
-as $$
-  update public.credit_operators
-  set note = null, disabled_at = case when p_disable then coalesce(disabled_at, clock_timestamp()) else disabled_at end
-  where user_id = any (p_user_ids) and (note is not null or p_disable and disabled_at is null);
-$$;
-comment on function credits.operators_forget(uuid[], boolean) is
-  'Deletes what is noted of operators, and with p_disable ends what they may do: their user is deleted. Called before '
-  'accounts are locked.';
-
--- supabase/schemas/16_operators/20_operator_actions.sql
--- Gives: operator_actions, who did what, why, and what was before and after; the check of its chains.
--- Keeps: append-only, gapless and hash-chained per operator, as the ledger is per account. A ledger entry that an
---   action caused names it (metadata operator_action), and the action names its entries.
--- Needs: operators.
-
-create table public.operator_actions (
-  operator_id uuid not null,
-  seq bigint not null,
-  action text not null,
-  account_id uuid,
-  subject text,
-  arguments jsonb not null,
-  credits bigint,
-  first_seq bigint,
-  last_seq bigint,
-  before jsonb,
-  after jsonb,
-  reason text not null check (length(reason) between 10 and 1000),
-  idempotency_key text not null check (length(idempotency_key) between 1 and 255),
-  approval_id uuid,
-  created_at timestamptz not null,
-  hash bytea not null check (octet_length(hash) = 32),
-  primary key (operator_id, seq)
-);
--- A repeated call finds its action (credits.operator_replay).
-create unique index operator_actions_key on public.operator_actions (operator_id, idempotency_key);
--- What was done to an account: its timeline.
-create index operator_actions_by_account on public.operator_actions (account_id, created_at)
-  where account_id is not null;
--- The operator's day, which the limit counts.
-create index operator_actions_by_time on public.operator_actions (operator_id, created_at);
-
-comment on table public.operator_actions is
-  'What operators did. Append-only and hash-chained per operator: UPDATE, DELETE and TRUNCATE raise; a change that '
-  'gets past them breaks the chain (verify_operator_actions) and shows in reconciliation.';
-comment on column public.operator_actions.seq is 'Number of the action within its operator: 1, 2, 3 … without a gap.';
-comment on column public.operator_actions.action is 'The function operator_… without that prefix.';
-comment on column public.operator_actions.account_id is 'The account that it was about; null: none.';
-comment on column public.operator_actions.subject is
-  'What it was about, if that is not the account: the id of a job, grant, event, alert, approval or operator, the key '
-  'of a payment, the name of a rule.';
-comment on column public.operator_actions.credits is
-  'Credits given (> 0) or taken (< 0), or a higher overdraft; the limits count them. null: the action moves none.';
-comment on column public.operator_actions.first_seq is
-  'The account''s first ledger entry that it caused, and last_seq the last; null: none.';
-comment on column public.operator_actions.before is 'What the action changed, as it was; equal to after: nothing.';
-comment on column public.operator_actions.reason is
-  'Why. Ledger entries repeat it (500 characters), where the account''s people read it; it stays when they are erased, '
-  'so no personal data.';
-comment on column public.operator_actions.approval_id is
-  'Of an action above a limit: the row of operator_approvals by which a second operator approved it. Such an action '
-  'does not count towards the day''s limit.';
-comment on column public.operator_actions.hash is
-  'SHA-256 over the hash of the operator''s previous row and every field of this one.';
-
-create function credits.actions_are_append_only()
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.raise_misuse('PT405', 'operator_actions is append-only',
-    'What was done stays written: undo it by another action.');
-end;
-$$;
-comment on function credits.actions_are_append_only() is 'Refuses a change of operator_actions; called by its rules.';
-
-create rule operator_actions_no_update as
-  on update to public.operator_actions do instead select credits.actions_are_append_only();
-create rule operator_actions_no_delete as
-  on delete to public.operator_actions do instead select credits.actions_are_append_only();
-
-create function credits.actions_refuse_change()
-returns trigger
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.actions_are_append_only();
-  return null;
-end;
-$$;
-comment on function credits.actions_refuse_change() is 'Refuses a change of operator_actions; called by its triggers.';
-create trigger operator_actions_refuse_change before update or delete on public.operator_actions
-  for each row execute function credits.actions_refuse_change();
-create trigger operator_actions_refuse_truncate before truncate on public.operator_actions
-  for each statement execute function credits.actions_refuse_change();
-alter table public.operator_actions enable always trigger operator_actions_refuse_change;
-alter table public.operator_actions enable always trigger operator_actions_refuse_truncate;
-
-alter table public.operator_actions enable row level security;
-
-create function credits.action_hash(p_previous bytea, p_action public.operator_actions)
-returns bytea
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  -- As credits.entry_hash: record_send, and text as bytes.
-  return sha256(coalesce(p_previous, decode(repeat('00', 32), 'hex')) || record_send(row(
-    p_action.operator_id, p_action.seq, convert_to(p_action.action, 'UTF8'), p_action.account_id,
-    convert_to(p_action.subject, 'UTF8'), convert_to(p_action.arguments::text, 'UTF8'), p_action.credits,
-    p_action.first_seq, p_action.last_seq, convert_to(p_action.before::text, 'UTF8'),
-    convert_to(p_action.after::text, 'UTF8'), convert_to(p_action.reason, 'UTF8'),
-    convert_to(p_action.idempotency_key, 'UTF8'), p_action.approval_id, p_action.created_at)));
-end;
-$$;
-comment on function credits.action_hash(bytea, public.operator_actions) is
-  'The hash that an action must have after one with hash p_previous (null: the first).';
-
-create function credits.action_append(p_action public.operator_actions)
-returns public.operator_actions
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators;
-begin
-  select * into strict operator from public.credit_operators where user_id = p_action.operator_id for update;
-  p_action.seq := operator.last_seq + 1;
-  p_action.created_at := clock_timestamp();
-  p_action.hash := credits.action_hash(operator.last_hash, p_action);
-  insert into public.operator_actions (operator_id, seq, action, account_id, subject, arguments, credits, first_seq,
-    last_seq, before, after, reason, idempotency_key, approval_id, created_at, hash)
-  values (p_action.operator_id, p_action.seq, p_action.action, p_action.account_id, p_action.subject,
-    p_action.arguments, p_action.credits, p_action.first_seq, p_action.last_seq, p_action.before, p_action.after,
-    p_action.reason, p_action.idempotency_key, p_action.approval_id, p_action.created_at, p_action.hash);
-  update public.credit_operators set last_seq = p_action.seq, last_hash = p_action.hash
-  where user_id = p_action.operator_id;
-  return p_action;
-end;
-$$;
-comment on function credits.action_append(public.operator_actions) is
-  'Appends an action to its operator''s chain, and returns it with number, time and hash.';
-
-create type public.operator_chain_result as (
-  operator_id uuid,
-  sound boolean,
-  checked bigint,
-  broken_seq bigint,
-  problem text
-);
-comment on type public.operator_chain_result is
-  'The result of verify_operator_actions: whether the chain is sound, how many actions were checked, and otherwise the '
-  'first broken one and its problem: gap, hash, or end (the chain ends before or beyond what credit_operators says).';
-
-create function credits.action_chain(p_operator_id uuid)
-returns public.operator_chain_result
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  action public.operator_actions;
-  operator public.credit_operators;
-  previous bytea := decode(repeat('00', 32), 'hex');
-  result public.operator_chain_result := row(p_operator_id, true, 0, null, null);
-begin
-  for action in select * from public.operator_actions where operator_id = p_operator_id order by seq loop
-    result.problem := case when action.seq <> result.checked + 1 then 'gap'
-      when action.hash <> credits.action_hash(previous, action) then 'hash' end;
-    exit when result.problem is not null;
-    result.checked := result.checked + 1;
-    previous := action.hash;
-  end loop;
-  select * into operator from public.credit_operators where user_id = p_operator_id;
-  if result.problem is null and (operator.last_seq, operator.last_hash) is distinct from (result.checked, previous) then
-    result.problem := 'end';
-  end if;
-  result.sound := result.problem is null;
-  result.broken_seq := case when not result.sound then result.checked + 1 end;
-  return result;
-end;
-$$;
-comment on function credits.action_chain(uuid) is
-  'Whether an operator''s actions follow from each other and end where credit_operators says. Locks nothing.';
-
-create function public.verify_operator_actions(p_operator_id uuid)
-returns public.operator_chain_result
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.caller_check('verify_operator_actions');
-  if not exists (select from public.credit_operators where user_id = p_operator_id)
-    and not exists (select from public.operator_actions where operator_id = p_operator_id) then
-    perform credits.raise_misuse('PT404', 'no such operator', 'The table credit_operators lists them.');
-  end if;
-  return credits.action_chain(p_operator_id);
-end;
-$$;
-comment on function public.verify_operator_actions(uuid) is
-  'Recomputes an operator''s hash chain and names the first broken action. Raises PT404 for an unknown operator.';
-
--- supabase/schemas/16_operators/30_operator_gate.sql
--- Gives: the gate that every operator function passes: role, second factor, reason, key, own accounts, limits.
--- Keeps: role and limits are read live, under the lock of the operator's row, so two windows at once keep a limit. No
---   support or finance operator moves credits to an account of their own.
--- Needs: operator actions, accounts; function auth.jwt.
-
-create function credits.operator_role()
-returns public.credit_operator_role
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select role from public.credit_operators where user_id = (select auth.uid()) and disabled_at is null;
-$$;
-comment on function credits.operator_role() is 'The role of the calling user as an operator; null: none.';
-
-create function credits.operator_refuse(p_code text, p_message text, p_detail text, p_hint text)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  raise exception using errcode = p_code, message = p_message, detail = p_detail, hint = p_hint;
-end;
-$$;
-comment on function credits.operator_refuse(text, text, text, text) is
-  'Raises what an operator may not do; p_detail is a stable word that the console goes by.';
-
-create function credits.operator_enter(p_action text, p_reason text, p_key text, p_others uuid[] default '{}')
-returns public.credit_operators
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators;
-  least_role public.credit_operator_role := (
-    select r.least_role from credits.operator_rights() as r where r.action = p_action);
-begin
-  perform from public.credit_operators where user_id = any (p_others || auth.uid()) order by user_id for update;
-  select * into operator from public.credit_operators where user_id = auth.uid() and disabled_at is null;
-  if operator.user_id is null then
-    perform credits.operator_refuse('42501', 'this user is not an operator', 'not_an_operator',
-      'An admin makes operators: operator_set.');
-  elsif least_role is null or operator.role < least_role then
-    perform credits.operator_refuse('42501', format('%s needs the role %s, and this operator''s is %s', p_action,
-      least_role, operator.role), 'role_too_low', 'Ask an operator with that role.');
-  elsif auth.jwt() ->> 'aal' is distinct from 'aal2' then
-    perform credits.operator_refuse('PT403', 'a second factor is needed', 'aal2_required',
-      'Set up or confirm the second factor, then call again with the new token.');
-  elsif p_reason is null or length(btrim(p_reason, E' \t\n\r')) < 10 or length(p_reason) > 1000 then
-    perform credits.operator_refuse('22023', 'a reason of 10 to 1000 characters is needed', 'reason',
-      'Say why: the account''s people and other operators read it.');
-  elsif p_key is null or length(p_key) not between 1 and 255 then
-    perform credits.operator_refuse('22023', 'an idempotency key of 1 to 255 characters is needed', 'idempotency_key',
-      'Make one (a UUID) for each action, and repeat a call with the same one.');
-  end if;
-  return operator;
-end;
-$$;
-comment on function credits.operator_enter(text, text, text, uuid[]) is
-  'Locks the calling operator''s row, and those of p_others, the lower id first. Returns it where the operator may do '
-  'p_action, else raises: 42501, PT403 without aal2, 22023 for reason or key.';
-
-create function credits.operator_check_own(p_operator public.credit_operators, p_account_id uuid)
-returns void
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_operator.role < 'admin' and (p_operator.user_id = p_account_id
-    or exists (select from public.credit_accounts where id = p_account_id and user_id = p_operator.user_id)
-    or exists (select from public.account_members
-      where account_id = p_account_id and user_id = p_operator.user_id)) then
-    perform credits.operator_refuse('42501', 'this account is the operator''s own', 'own_account',
-      'Ask an operator who has no part in it.');
-  end if;
-end;
-$$;
-comment on function credits.operator_check_own(public.credit_operators, uuid) is
-  'Raises 42501 for an account that an operator below admin owns or is a member of.';
-
-create function credits.operator_used_today(p_operator_id uuid)
-returns bigint
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select coalesce(sum(abs(credits)), 0)::bigint from public.operator_actions
-  where operator_id = p_operator_id and approval_id is null
-    and created_at >= date_trunc('day', clock_timestamp() at time zone 'utc') at time zone 'utc';
-$$;
-comment on function credits.operator_used_today(uuid) is
-  'Credits that an operator has given and taken since midnight (UTC), without what was approved.';
-
-create function credits.operator_within_limits(p_operator public.credit_operators, p_credits bigint)
-returns boolean
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if coalesce(p_credits, 0) = 0 then
-    return true;
-  elsif p_operator.max_per_action = 0 or p_operator.max_per_day = 0 then
-    perform credits.operator_refuse('PT403', 'this operator moves no credits', 'limit_exceeded',
-      'An admin sets the limits: operator_set.');
-  end if;
-  return coalesce(abs(p_credits) <= p_operator.max_per_action, true)
-    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id), true);
-end;
-$$;
-comment on function credits.operator_within_limits(public.credit_operators, bigint) is
-  'Whether credits are within the operator''s limits an action and a day; false: a second operator has to approve. '
-  'Raises PT403 where a limit is 0. The caller holds the operator''s lock.';
-
--- supabase/schemas/16_operators/40_operator_approvals.sql
--- Gives: operator_approvals, the actions above a limit that wait for a second operator; what an action answers.
--- Keeps: one idempotency key of an operator is one action or one request, whatever is sent again.
--- Needs: operator gate.
-
-create table public.operator_approvals (
-  id uuid primary key default gen_random_uuid(),
-  operator_id uuid not null,
-  action text not null,
-  account_id uuid,
-  subject text,
-  arguments jsonb not null,
-  credits bigint not null,
-  reason text not null,
-  idempotency_key text not null,
-  state text not null default 'waiting' check (state in ('waiting', 'approved', 'rejected', 'expired')),
-  created_at timestamptz not null default now(),
-  expires_at timestamptz not null default now() + interval '7 days',
-  decided_by uuid,
-  decided_at timestamptz,
-  decision_reason text,
-  constraint approval_is_decided check ((state in ('approved', 'rejected')) = (decided_by is not null)),
-  unique (operator_id, idempotency_key)
-);
--- What waits: the console, and apply_retention.
-create index operator_approvals_waiting on public.operator_approvals (expires_at) where state = 'waiting';
-comment on table public.operator_approvals is
-  'Actions above their operator''s limit. A second operator of the same role or higher approves (then the action is '
-  'done, under the first one''s name) or rejects.';
-comment on column public.operator_approvals.operator_id is 'Who asked for it.';
-comment on column public.operator_approvals.credits is
-  'Credits that it would have given (> 0) or taken (< 0) when it was asked for.';
-comment on column public.operator_approvals.state is
-  'waiting beyond expires_at counts as expired; the retention task writes it.';
-alter table public.operator_approvals enable row level security;
-
-create type public.operator_result as (
-  code text,
-  operator_id uuid,
-  action_seq bigint,
-  approval_id uuid,
-  replayed boolean,
-  account_id uuid,
-  balance bigint,
-  details jsonb
-);
-comment on type public.operator_result is
-  'What an operator function answers. code: done; unchanged (it was so already); waiting_for_approval (above a limit: '
-  'approval_id). action_seq: the row of operator_actions. replayed: the same call was answered before, and nothing was '
-  'done. balance: the account''s now. details: credits, before, after, first_seq and last_seq of that row.';
-
-create type credits.operator_request as (
-  action text,
-  account_id uuid,
-  subject text,
-  arguments jsonb,
-  reason text,
-  idempotency_key text,
-  approval_id uuid
-);
-comment on type credits.operator_request is 'What an operator asks for. approval_id: it was approved.';
-
-create function credits.operator_answer(p_action public.operator_actions, p_replayed boolean)
-returns public.operator_result
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  result public.operator_result;
-begin
-  result.code := case when p_action.before is not distinct from p_action.after then 'unchanged' else 'done' end;
-  result.operator_id := p_action.operator_id;
-  result.action_seq := p_action.seq;
-  result.approval_id := p_action.approval_id;
-  result.replayed := p_replayed;
-  result.account_id := p_action.account_id;
-  result.balance := (select balance from public.credit_accounts where id = p_action.account_id);
-  result.details := jsonb_build_object('credits', p_action.credits, 'before', p_action.before, 'after',
-    p_action.after, 'first_seq', p_action.first_seq, 'last_seq', p_action.last_seq);
-  return result;
-end;
-$$;
-comment on function credits.operator_answer(public.operator_actions, boolean) is 'The answer for an action.';
-
-create function credits.approval_answer(p_approval public.operator_approvals, p_replayed boolean)
-returns public.operator_result
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  result public.operator_result;
-begin
-  if p_approval.state <> 'waiting' or p_approval.expires_at <= clock_timestamp() then
-    perform credits.operator_refuse('PT409', 'this request was rejected or has expired',
-      case p_approval.state when 'waiting' then 'expired' else p_approval.state end,
-      'Ask again, with another idempotency key.');
-  end if;
-  result.code := 'waiting_for_approval';
-  result.operator_id := p_approval.operator_id;
-  result.approval_id := p_approval.id;
-  result.replayed := p_replayed;
-  result.account_id := p_approval.account_id;
-  result.balance := (select balance from public.credit_accounts where id = p_approval.account_id);
-  result.details := jsonb_build_object('credits', p_approval.credits, 'expires_at', p_approval.expires_at);
-  return result;
-end;
-$$;
-comment on function credits.approval_answer(public.operator_approvals, boolean) is
-  'The answer for a request that waits. Raises PT409 for one that was rejected or has expired.';
-
-create function credits.operator_replay(p_operator_id uuid, p_request credits.operator_request)
-returns public.operator_result
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  done public.operator_actions;
-  asked public.operator_approvals;
-begin
-  select * into done from public.operator_actions
-  where operator_id = p_operator_id and idempotency_key = p_request.idempotency_key;
-  select * into asked from public.operator_approvals
-  where operator_id = p_operator_id and idempotency_key = p_request.idempotency_key;
-  if done.operator_id is null and asked.id is null then
-    return null;
-  end if;
-  if (coalesce(done.action, asked.action), coalesce(done.arguments, asked.arguments),
-      coalesce(done.reason, asked.reason))
-    is distinct from (p_request.action, p_request.arguments, p_request.reason) then
-    perform credits.operator_refuse('PT409', 'this idempotency key was used for another action', 'key_reused',
-      'Make a new key for each action.');
-  elsif done.operator_id is not null then
-    return credits.operator_answer(done, true);
-  end if;
-  return credits.approval_answer(asked, true);
-end;
-$$;
-comment on function credits.operator_replay(uuid, credits.operator_request) is
-  'The answer that an operator''s idempotency key already has, or null. Raises PT409 where it stands for another '
-  'action, or for a request that was rejected or has expired. The caller holds the operator''s lock.';
-
-create function credits.operator_ask(
-  p_operator public.credit_operators, p_request credits.operator_request, p_credits bigint
-)
-returns public.operator_result
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  approval public.operator_approvals;
-begin
-  insert into public.operator_approvals (operator_id, action, account_id, subject, arguments, credits, reason,
-    idempotency_key)
-  values (p_operator.user_id, p_request.action, p_request.account_id, p_request.subject, p_request.arguments,
-    p_credits, p_request.reason, p_request.idempotency_key)
-  returning * into approval;
-  return credits.approval_answer(approval, false);
-end;
-$$;
-comment on function credits.operator_ask(public.credit_operators, credits.operator_request, bigint) is
-  'Lets an action that is above its operator''s limit wait for a second operator.';
-
--- supabase/schemas/16_operators/50_operator_movements.sql
--- Gives: what operators' actions that move credits do: grant, withdraw, reverse a grant, refund and cancel a job.
--- Keeps: each calls the service's own function, and says what changed.
--- Needs: operator approvals, cancel, revocation, withdrawal; table auth.users.
-
-create type credits.operator_effect as (
-  credits bigint,
-  before jsonb,
-  after jsonb
-);
-comment on type credits.operator_effect is
-  'What an action did. credits: given (> 0) or taken (< 0); null: it moves none. before and after are equal where '
-  'nothing changed.';
-
-create function credits.account_state(p_account_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select jsonb_build_object('balance', balance, 'debt', debt, 'credit_limit', credit_limit,
-    'lowered_credit_limit', lowered_credit_limit, 'plan', plan, 'closed_at', closed_at)
-  from public.credit_accounts where id = p_account_id;
-$$;
-comment on function credits.account_state(uuid) is 'What operators'' actions change of an account.';
-
-create function credits.operator_account_lock(p_account_id uuid)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  -- A user without an account gets one; an id that is nobody's does not.
-  if not exists (select from public.credit_accounts where id = p_account_id)
-    and not exists (select from auth.users where id = p_account_id) then
-    perform credits.operator_refuse('PT404', 'no such account', 'unknown_account',
-      'Pass the account''s id; for a person, the auth user''s id.');
-  end if;
-  perform credits.account_lock(p_account_id);
-end;
-$$;
-comment on function credits.operator_account_lock(uuid) is
-  'Locks the account of an action. Raises PT404 for an id that is neither an account''s nor a user''s.';
-
-create function credits.operator_does_grant(p_request credits.operator_request, p_ref text)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  granted public.credit_grant_result;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  effect.before := credits.account_state(p_request.account_id);
-  granted := public.grant_credits(p_request.account_id, (p_request.arguments ->> 'credits')::bigint,
-    left(p_request.reason, 500), p_expires_at => (p_request.arguments ->> 'expires_at')::timestamptz,
-    p_external_ref => 'operator:' || p_ref);
-  effect.after := credits.account_state(p_request.account_id) || jsonb_build_object('grant_id', granted.grant_id);
-  effect.credits := granted.amount;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_grant(credits.operator_request, text) is
-  'grant_credits; its external_ref names the action.';
-
-create function credits.operator_does_withdraw(p_request credits.operator_request, p_ref text)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  taken public.credit_withdrawal_result;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  effect.before := credits.account_state(p_request.account_id);
-  taken := public.withdraw_credits(p_request.account_id, (p_request.arguments ->> 'credits')::bigint,
-    p_reason => left(p_request.reason, 500), p_external_ref => 'operator:' || p_ref);
-  effect.after := credits.account_state(p_request.account_id);
-  effect.credits := -taken.withdrawn;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_withdraw(credits.operator_request, text) is
-  'withdraw_credits: what is there, at most; its external_ref names the action.';
-
-create function credits.operator_does_reverse_grant(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  grant_id constant bigint := (p_request.arguments ->> 'grant_id')::bigint;
-  reversed bigint;
-  result public.credit_reversal_result;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  select g.reversed into reversed from public.credit_grants as g
-  where g.account_id = p_request.account_id and g.id = grant_id;
-  effect.before := credits.account_state(p_request.account_id) || jsonb_build_object('reversed', reversed);
-  result := public.reverse_grant(p_request.account_id, grant_id, (p_request.arguments ->> 'target')::bigint,
-    left(p_request.reason, 500));
-  effect.after := credits.account_state(p_request.account_id) || jsonb_build_object('reversed', result.reversed);
-  effect.credits := reversed - result.reversed;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_reverse_grant(credits.operator_request) is
-  'reverse_grant. credits: by how much the target moved; a part of it may be a debt.';
-
-create function credits.job_state(p_job_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select credits.account_state(j.account_id) || jsonb_build_object('status', j.status, 'cost', j.cost, 'refunded',
-    j.refunded)
-  from public.generation_jobs as j where j.id = p_job_id;
-$$;
-comment on function credits.job_state(uuid) is 'What operators'' actions change of a job and its account.';
-
-create function credits.operator_does_refund_job(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  job public.generation_jobs := credits.job_lock((p_request.arguments ->> 'job_id')::uuid);
-begin
-  effect.before := credits.job_state(job.id);
-  perform public.refund_credits(job.id, (p_request.arguments ->> 'credits')::bigint, left(p_request.reason, 500));
-  effect.after := credits.job_state(job.id);
-  effect.credits := (effect.after ->> 'refunded')::bigint - job.refunded;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_refund_job(credits.operator_request) is
-  'refund_credits. A part with the same amount and reason as one before it is unchanged.';
-
-create function credits.operator_does_cancel_job(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  job public.generation_jobs := credits.job_lock((p_request.arguments ->> 'job_id')::uuid);
-  answer public.generation_job_result;
-begin
-  effect.before := credits.job_state(job.id);
-  answer := public.cancel_generation(job.id);
-  if answer.code in ('job_running', 'cancels_used_up') then
-    perform credits.operator_refuse('PT409', 'this job cannot be canceled now', answer.code,
-      'operator_refund_job ends and refunds it all the same.');
-  end if;
-  effect.after := credits.job_state(job.id) || case when answer.code = 'cancel_requested'
-    then jsonb_build_object('cancel_requested', true) else '{}' end;
-  effect.credits := (effect.after ->> 'refunded')::bigint - job.refunded;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_cancel_job(credits.operator_request) is
-  'cancel_generation. Raises PT409 for a job that cannot be canceled (detail: job_running, cancels_used_up).';
-
--- supabase/schemas/16_operators/52_operator_accounts.sql
--- Gives: what operators' actions on accounts do: plan, overdraft, close, reopen, erase.
--- Keeps: an account that was erased, whose person was deleted or that a dispute freezes is not reopened by hand.
--- Needs: operator movements, plan change, payments, erasure.
-
-create function credits.operator_does_set_plan(p_request credits.operator_request, p_ref text)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  upgrade bigint;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  effect.before := credits.account_state(p_request.account_id);
-  perform public.set_account_plan(p_request.account_id, p_request.arguments ->> 'plan');
-  effect.after := credits.account_state(p_request.account_id);
-  select coalesce(sum(delta), 0) into upgrade from public.credit_ledger
-  where account_id = p_request.account_id and kind = 'refill' and metadata ->> 'operator_action' = p_ref;
-  -- What it gives at once, or else each month from now on.
-  effect.credits := greatest(0, upgrade, (
-    select n.scheduled_credits - b.scheduled_credits from public.credit_plans as n, public.credit_plans as b
-    where n.name = effect.after ->> 'plan' and b.name = effect.before ->> 'plan'))
-    + greatest(0, (effect.after ->> 'credit_limit')::bigint - (effect.before ->> 'credit_limit')::bigint);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_set_plan(credits.operator_request, text) is
-  'set_account_plan. credits: what the plan gives more, at once or a month, and its higher overdraft.';
-
-create function credits.operator_does_set_overdraft(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  credit_limit constant bigint := (p_request.arguments ->> 'credit_limit')::bigint;
-begin
-  if credit_limit is null or credit_limit not between 0 and 1000000000000 then
-    perform credits.operator_refuse('22023', 'an overdraft is 0 to 1000000000000 credits', 'credit_limit',
-      'Pass how far below zero the balance may go.');
-  end if;
-  perform credits.operator_account_lock(p_request.account_id);
-  effect.before := credits.account_state(p_request.account_id);
-  perform credits.credit_limit_reduce(p_request.account_id, credit_limit);
-  effect.after := credits.account_state(p_request.account_id);
-  effect.credits := greatest(0, (effect.after ->> 'credit_limit')::bigint
-    - (effect.before ->> 'credit_limit')::bigint);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_set_overdraft(credits.operator_request) is
-  'Sets credit_limit; while more overdraft is in use than that, it falls as the overdraft is filled up. credits: what '
-  'can be spent more.';
-
-create function credits.operator_does_close_account(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  effect.before := credits.account_state(p_request.account_id);
-  -- One that a dispute froze is closed anew, so that it stays closed when the dispute ends.
-  update public.credit_accounts as a set closed_at = clock_timestamp()
-  where a.id = p_request.account_id and (a.closed_at is null or exists (
-    select from public.payment_disputes as d where d.account_id = a.id and d.froze_at = a.closed_at));
-  effect.after := credits.account_state(p_request.account_id);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_close_account(credits.operator_request) is
-  'Closes an account: nothing is charged or granted; its credits stay.';
-
-create function credits.operator_check_reopen(p_account public.credit_accounts)
-returns void
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if exists (select from public.account_erasures where account_id = p_account.id)
-    or not p_account.is_team and p_account.user_id is null then
-    perform credits.operator_refuse('PT409', 'the account was erased, or its person was deleted', 'person_gone',
-      'A person who signs up again under the same id gets the account again by itself.');
-  elsif exists (select from public.payment_disputes
-    where account_id = p_account.id and status = 'open' and response = 'freeze') then
-    perform credits.operator_refuse('PT409', 'an open dispute freezes the account', 'dispute_open',
-      'It opens by itself when the dispute ends.');
-  end if;
-end;
-$$;
-comment on function credits.operator_check_reopen(public.credit_accounts) is
-  'Raises PT409 for an account that nobody may reopen by hand.';
-
-create function credits.operator_does_reopen_account(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  account public.credit_accounts;
-begin
-  perform credits.operator_account_lock(p_request.account_id);
-  select * into strict account from public.credit_accounts where id = p_request.account_id;
-  effect.before := credits.account_state(account.id);
-  if account.closed_at is not null then
-    perform credits.operator_check_reopen(account);
-    update public.credit_accounts set closed_at = null where id = account.id;
-  end if;
-  effect.after := credits.account_state(account.id);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_reopen_account(credits.operator_request) is
-  'Opens a closed account again; months in which it was closed are not refilled.';
-
-create function credits.operator_does_erase_account(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  erased integer;
-begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
-    perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
-  end if;
-  erased := public.erase_account(p_request.account_id);
-  effect.after := credits.account_state(p_request.account_id)
-    || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_erase_account(credits.operator_request) is
-  'erase_account. Jobs beyond the first 10,000 follow by finish_erasures.';
-
--- supabase/schemas/16_operators/54_operator_operation.sql
--- Gives: what operators' other actions do: retry an event, mute and acknowledge alerts, book a waiting payment, fix a
---   discrepancy.
--- Keeps: each calls the service's own function.
--- Needs: operator movements, correction, payment retries, alerts, reconciliation.
-
-create function credits.operator_does_retry_event(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  event public.credit_events;
-begin
-  select * into event from public.credit_events where id = p_request.subject::uuid for update;
-  if not found then
-    perform credits.operator_refuse('PT404', 'no such event', 'unknown_event', 'The table credit_events lists them.');
-  end if;
-  effect.before := jsonb_build_object('delivered_at', event.delivered_at, 'given_up',
-    event.next_attempt_at is null and event.delivered_at is null);
-  perform credits.events_retry(array[event.id]);
-  effect.after := (select jsonb_build_object('delivered_at', e.delivered_at, 'given_up',
-    e.next_attempt_at is null and e.delivered_at is null) from public.credit_events as e where e.id = event.id);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_retry_event(credits.operator_request) is
-  'Offers an event again that was given up; one that waits or was delivered is unchanged.';
-
-create function credits.operator_does_mute_alert(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-begin
-  effect.before := (select jsonb_build_object('muted_until', muted_until) from public.credit_alert_rules
-    where name = p_request.subject for update);
-  effect.after := jsonb_build_object('muted_until', (
-    public.mute_alert_rule(p_request.subject, (p_request.arguments ->> 'until')::timestamptz)).muted_until);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_mute_alert(credits.operator_request) is 'mute_alert_rule.';
-
-create function credits.operator_does_acknowledge_alert(p_request credits.operator_request, p_operator_id uuid)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  alert public.credit_alerts;
-begin
-  effect.before := (select jsonb_build_object('acknowledged_by', acknowledged_by) from public.credit_alerts
-    where id = p_request.subject::uuid for update);
-  alert := public.acknowledge_alert(p_request.subject::uuid, 'operator ' || p_operator_id);
-  effect.after := jsonb_build_object('acknowledged_by', alert.acknowledged_by);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_acknowledge_alert(credits.operator_request, uuid) is
-  'acknowledge_alert by "operator <id>"; the first one counts.';
-
-create function credits.payment_state(p_key text)
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select jsonb_build_object('state', state, 'cause', cause, 'grant_id', grant_id, 'reversed_credits', reversed_credits)
-  from public.payments where key = p_key;
-$$;
-comment on function credits.payment_state(text) is 'What operators'' actions change of a payment.';
-
-create function credits.operator_does_book_payment(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-begin
-  perform from public.payments where key = p_request.subject for update;
-  effect.before := credits.payment_state(p_request.subject);
-  perform public.retry_payment(p_request.subject);
-  effect.after := credits.payment_state(p_request.subject);
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_book_payment(credits.operator_request) is
-  'retry_payment. Its credits are those that were paid for, so they count towards no limit.';
-
-create function credits.operator_fixes()
-returns table (invariant text, fix text)
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  values ('job', 'correct_job'), ('job refund', 'refund_credits'), ('paid_without_grant', 'retry_payment'),
-    ('reversal_differs', 'retry_payment');
-$$;
-comment on function credits.operator_fixes() is
-  'The classes of discrepancies that operator_fix_discrepancy can fix, and the function that it calls. Its subject is '
-  'the job''s id or the payment''s key.';
-
-create function credits.operator_does_fix_discrepancy(p_request credits.operator_request)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  effect credits.operator_effect;
-  fix constant text := (select f.fix from credits.operator_fixes() as f
-    where f.invariant = p_request.arguments ->> 'class');
-  job public.generation_jobs;
-begin
-  if fix = 'retry_payment' then
-    return credits.operator_does_book_payment(p_request);
-  elsif fix is null then
-    perform credits.operator_refuse('22023', 'no function fixes this class of discrepancy', 'no_fix',
-      coalesce((select c.remedy from public.reconciliation_classes as c
-        where c.invariant = p_request.arguments ->> 'class'), 'The table reconciliation_classes lists the classes.'));
-  end if;
-  job := credits.job_lock(p_request.subject::uuid);
-  effect.before := credits.job_state(job.id);
-  if fix = 'correct_job' then
-    perform public.correct_job(job.id, left(p_request.reason, 500));
-  else
-    perform public.refund_credits(job.id, null, left(p_request.reason, 500));
-  end if;
-  effect.after := credits.job_state(job.id);
-  effect.credits := (effect.after ->> 'balance')::bigint - (effect.before ->> 'balance')::bigint;
-  return effect;
-end;
-$$;
-comment on function credits.operator_does_fix_discrepancy(credits.operator_request) is
-  'Calls the function that fixes a class of discrepancy (operator_fixes). Raises 22023 with the remedy for another.';
-
--- supabase/schemas/16_operators/60_operator_act.sql
--- Gives: the one way in which an operator's action is done: gate, replay, movement, limit, trail.
--- Keeps: the limit goes by what the action really did; beyond it nothing of it stays, and it waits for approval.
--- Needs: operator accounts, operator operation.
-
-create function credits.operator_perform(
-  p_operator_id uuid, p_request credits.operator_request, p_ref text
-)
-returns credits.operator_effect
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  return case p_request.action
-    when 'grant' then credits.operator_does_grant(p_request, p_ref)
-    when 'withdraw' then credits.operator_does_withdraw(p_request, p_ref)
-    when 'reverse_grant' then credits.operator_does_reverse_grant(p_request)
-    when 'refund_job' then credits.operator_does_refund_job(p_request)
-    when 'cancel_job' then credits.operator_does_cancel_job(p_request)
-    when 'set_plan' then credits.operator_does_set_plan(p_request, p_ref)
-    when 'set_overdraft' then credits.operator_does_set_overdraft(p_request)
-    when 'close_account' then credits.operator_does_close_account(p_request)
-    when 'reopen_account' then credits.operator_does_reopen_account(p_request)
-    when 'erase_account' then credits.operator_does_erase_account(p_request)
-    when 'retry_event' then credits.operator_does_retry_event(p_request)
-    when 'mute_alert' then credits.operator_does_mute_alert(p_request)
-    when 'acknowledge_alert' then credits.operator_does_acknowledge_alert(p_request, p_operator_id)
-    when 'book_payment' then credits.operator_does_book_payment(p_request)
-    when 'fix_discrepancy' then credits.operator_does_fix_discrepancy(p_request)
-  end;
-end;
-$$;
-comment on function credits.operator_perform(uuid, credits.operator_request, text) is
-  'Does what an operator asks for. p_ref: the action''s name in entries and grants, <operator>:<seq>.';
-
-create function credits.operator_note(
-  p_operator_id uuid, p_request credits.operator_request, p_effect credits.operator_effect, p_first_seq bigint,
-  p_last_seq bigint
-)
-returns public.operator_actions
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  action public.operator_actions;
-begin
-  action.operator_id := p_operator_id;
-  action.action := p_request.action;
-  action.account_id := p_request.account_id;
-  action.subject := p_request.subject;
-  action.arguments := p_request.arguments;
-  action.credits := p_effect.credits;
-  action.first_seq := p_first_seq;
-  action.last_seq := p_last_seq;
-  action.before := p_effect.before;
-  action.after := p_effect.after;
-  action.reason := p_request.reason;
-  action.idempotency_key := p_request.idempotency_key;
-  action.approval_id := p_request.approval_id;
-  return credits.action_append(action);
-end;
-$$;
-comment on function credits.operator_note(uuid, credits.operator_request, credits.operator_effect, bigint, bigint) is
-  'Writes an action into its operator''s trail.';
-
-create function credits.operator_do(p_operator public.credit_operators, p_request credits.operator_request)
-returns public.operator_result
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  ref constant text := format('%s:%s', p_operator.user_id, p_operator.last_seq + 1);
-  effect credits.operator_effect;
-  since constant bigint := coalesce((
-    select last_seq from public.credit_accounts where id = p_request.account_id), 0);
-  entries record;
-begin
-  begin
-    perform set_config('credits.operator_action', ref, true);
-    effect := credits.operator_perform(p_operator.user_id, p_request, ref);
-    if p_request.approval_id is null and not credits.operator_within_limits(p_operator, effect.credits) then
-      raise exception using errcode = 'LIMIT';
-    end if;
-    perform set_config('credits.operator_action', '', true);
-  exception when sqlstate 'LIMIT' then
-    return credits.operator_ask(p_operator, p_request, effect.credits);
-  end;
-  select min(seq) as first_seq, max(seq) as last_seq into entries from public.credit_ledger
-  where account_id = p_request.account_id and seq > since and metadata ->> 'operator_action' = ref;
-  return credits.operator_answer(
-    credits.operator_note(p_operator.user_id, p_request, effect, entries.first_seq, entries.last_seq), false);
-end;
-$$;
-comment on function credits.operator_do(public.credit_operators, credits.operator_request) is
-  'Does an action and writes it down. Above the operator''s limit, and not approved, it is undone and waits in '
-  'operator_approvals. The caller holds the operator''s lock.';
-
-create function credits.operator_act(
-  p_action text, p_account_id uuid, p_subject text, p_arguments jsonb, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key);
-  request credits.operator_request := row(p_action, p_account_id, p_subject, p_arguments, p_reason,
-    p_idempotency_key, null);
-  result public.operator_result := credits.operator_replay(operator.user_id, request);
-begin
-  if result.replayed then
-    return result;
-  end if;
-  perform credits.operator_check_own(operator, p_account_id);
-  return credits.operator_do(operator, request);
-end;
-$$;
-comment on function credits.operator_act(text, uuid, text, jsonb, text, text) is
-  'An operator''s action, from the gate to the trail. p_arguments: what the caller passed; a repeated key must come '
-  'with the same.';
-
--- supabase/schemas/16_operators/65_operator_functions.sql
--- Gives: the functions by which the console writes, one per action.
--- Keeps: nothing is done here: each names its account and arguments, and the one way does the rest.
--- Needs: operator act.
-
-create function public.operator_grant(
-  p_account_id uuid, p_credits bigint, p_expires_at timestamptz, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
--- Times stand in the arguments, which a repeated call is compared by.
-set timezone = 'UTC'
-as $$
-begin
-  return credits.operator_act('grant', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id, 'credits', p_credits, 'expires_at', p_expires_at),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_grant(uuid, bigint, timestamptz, text, text) is
-  'Grants credits to an account (grant_credits). p_expires_at null: they never expire.';
-
-create function public.operator_withdraw(
-  p_account_id uuid, p_credits bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('withdraw', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id, 'credits', p_credits),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_withdraw(uuid, bigint, text, text) is
-  'Takes credits out of an account, at most what is there (withdraw_credits).';
-
-create function public.operator_reverse_grant(
-  p_account_id uuid, p_grant_id bigint, p_target bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('reverse_grant', p_account_id,
-    p_grant_id::text, jsonb_build_object('account_id', p_account_id, 'grant_id', p_grant_id, 'target', p_target),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_reverse_grant(uuid, bigint, bigint, text, text) is
-  'Takes a grant back, up to p_target credits in all; null: all of it (reverse_grant).';
-
-create function public.operator_refund_job(
-  p_job_id uuid, p_credits bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('refund_job',
-    (select j.account_id from public.generation_jobs as j where j.id = p_job_id), p_job_id::text,
-    jsonb_build_object('job_id', p_job_id, 'credits', p_credits),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_refund_job(uuid, bigint, text, text) is
-  'Refunds a job; p_credits null: all that is left (refund_credits).';
-
-create function public.operator_cancel_job(
-  p_job_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('cancel_job',
-    (select j.account_id from public.generation_jobs as j where j.id = p_job_id), p_job_id::text,
-    jsonb_build_object('job_id', p_job_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_cancel_job(uuid, text, text) is
-  'Cancels a job (cancel_generation). Raises PT409 where it runs and cannot be stopped.';
-
-create function public.operator_set_plan(
-  p_account_id uuid, p_plan text, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('set_plan', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id, 'plan', p_plan),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_set_plan(uuid, text, text, text) is
-  'Puts an account on a plan (set_account_plan).';
-
-create function public.operator_set_overdraft(
-  p_account_id uuid, p_credit_limit bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('set_overdraft', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id, 'credit_limit', p_credit_limit),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_set_overdraft(uuid, bigint, text, text) is
-  'Sets how far below zero an account''s balance may go.';
-
-create function public.operator_close_account(
-  p_account_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('close_account', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_close_account(uuid, text, text) is
-  'Closes an account: nothing is charged or granted; its credits stay.';
-
-create function public.operator_reopen_account(
-  p_account_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('reopen_account', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_reopen_account(uuid, text, text) is
-  'Opens a closed account again. Raises PT409 for one that was erased, whose person was deleted or that a dispute '
-  'freezes.';
-
-create function public.operator_erase_account(
-  p_account_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('erase_account', p_account_id,
-    null, jsonb_build_object('account_id', p_account_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_erase_account(uuid, text, text) is
-  'Erases a person''s or a team''s data, and closes the account (erase_account).';
-
-create function public.operator_retry_event(
-  p_event_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('retry_event',
-    (select e.account_id from public.credit_events as e where e.id = p_event_id), p_event_id::text,
-    jsonb_build_object('event_id', p_event_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_retry_event(uuid, text, text) is
-  'Offers an event again that was given up.';
-
-create function public.operator_mute_alert(
-  p_rule text, p_until timestamptz, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
--- Times stand in the arguments, which a repeated call is compared by.
-set timezone = 'UTC'
-as $$
-begin
-  return credits.operator_act('mute_alert', null,
-    p_rule, jsonb_build_object('rule', p_rule, 'until', p_until),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_mute_alert(text, timestamptz, text, text) is
-  'Keeps a rule''s alerts unannounced until p_until; null: unmutes it (mute_alert_rule).';
-
-create function public.operator_acknowledge_alert(
-  p_alert_id uuid, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('acknowledge_alert', null,
-    p_alert_id::text, jsonb_build_object('alert_id', p_alert_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_acknowledge_alert(uuid, text, text) is
-  'Notes that the operator handles an alert (acknowledge_alert).';
-
-create function public.operator_book_payment(
-  p_payment_id text, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('book_payment',
-    (select p.account_id from public.payments as p where p.key = p_payment_id), p_payment_id,
-    jsonb_build_object('payment_id', p_payment_id),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_book_payment(text, text, text) is
-  'Books a waiting payment (retry_payment). p_payment_id: payments.key.';
-
-create function credits.discrepancy_account(p_class text, p_subject text)
-returns uuid
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_class in ('job', 'job refund') then
-    return (select account_id from public.generation_jobs where id = p_subject::uuid);
-  end if;
-  return (select account_id from public.payments where key = p_subject);
-end;
-$$;
-comment on function credits.discrepancy_account(text, text) is 'The account of a discrepancy that can be fixed.';
-
-create function public.operator_fix_discrepancy(
-  p_class text, p_subject text, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  return credits.operator_act('fix_discrepancy', credits.discrepancy_account(p_class, p_subject),
-    p_subject, jsonb_build_object('class', p_class, 'subject', p_subject),
-    p_reason, p_idempotency_key);
-end;
-$$;
-comment on function public.operator_fix_discrepancy(text, text, text, text) is
-  'Fixes a discrepancy where a function can (operator_fixes), by its class (invariant) and the job''s id or the '
-  'payment''s key. Raises 22023 with the remedy for another class.';
-
--- supabase/schemas/16_operators/68_operator_decisions.sql
--- Gives: operator_approve and operator_reject, by which a second operator decides on an action above a limit.
--- Keeps: an approved action is done once, under the first one's name, by the rules of the moment; nobody approves their
---   own, nor one on an account of their own.
--- Needs: operator act.
-
-create function credits.approval_lock(p_approval_id uuid, p_operator public.credit_operators)
-returns public.operator_approvals
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  approval public.operator_approvals;
-begin
-  select * into approval from public.operator_approvals where id = p_approval_id for update;
-  if not found then
-    perform credits.operator_refuse('PT404', 'no such request', 'unknown_approval',
-      'The table operator_approvals lists them.');
-  elsif approval.state <> 'waiting' or approval.expires_at <= clock_timestamp() then
-    perform credits.operator_refuse('PT409', 'this request waits no more',
-      case approval.state when 'waiting' then 'expired' else approval.state end, 'Ask again for the action.');
-  elsif p_operator.user_id <> approval.operator_id and p_operator.role < (
-    select role from public.credit_operators where user_id = approval.operator_id) then
-    perform credits.operator_refuse('42501', 'who decides needs the role of the one who asks, or a higher one',
-      'role_too_low', 'Ask another operator.');
-  end if;
-  return approval;
-end;
-$$;
-comment on function credits.approval_lock(uuid, public.credit_operators) is
-  'Locks a request that waits. Raises PT404, PT409 where it waits no more, 42501 for an operator of a lower role than '
-  'its own. The caller holds the locks of both operators.';
-
-create function credits.approval_asker(p_approval public.operator_approvals, p_approver public.credit_operators)
-returns public.credit_operators
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  asker public.credit_operators;
-begin
-  if p_approval.operator_id = p_approver.user_id then
-    perform credits.operator_refuse('42501', 'nobody approves their own request', 'own_request',
-      'Ask a second operator.');
-  end if;
-  perform credits.operator_check_own(p_approver, p_approval.account_id);
-  select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
-  if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
-    perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',
-      'Reject it.');
-  end if;
-  perform credits.operator_check_own(asker, p_approval.account_id);
-  return asker;
-end;
-$$;
-comment on function credits.approval_asker(public.operator_approvals, public.credit_operators) is
-  'Who asked for an action, where the approver may approve it and the asker still may do it.';
-
-create function credits.approval_decide(
-  p_approval public.operator_approvals, p_operator_id uuid, p_state text, p_request credits.operator_request,
-  p_details jsonb
-)
-returns public.operator_result
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  update public.operator_approvals
-  set state = p_state, decided_by = p_operator_id, decided_at = clock_timestamp(), decision_reason = p_request.reason
-  where id = p_approval.id;
-  p_request.account_id := p_approval.account_id;
-  p_request.approval_id := p_approval.id;
-  return credits.operator_answer(credits.operator_note(p_operator_id, p_request,
-    row(null, jsonb_build_object('state', 'waiting'), jsonb_build_object('state', p_state) || p_details), null, null),
-    false);
-end;
-$$;
-comment on function credits.approval_decide(public.operator_approvals, uuid, text, credits.operator_request, jsonb) is
-  'Notes a decision in the request and in the trail of the operator who decided.';
-
-create function public.operator_approve(p_approval_id uuid, p_reason text, p_idempotency_key text)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  approver public.credit_operators := credits.operator_enter('approve', p_reason, p_idempotency_key,
-    array(select operator_id from public.operator_approvals where id = p_approval_id));
-  request credits.operator_request := row('approve', null, p_approval_id::text,
-    jsonb_build_object('approval_id', p_approval_id), p_reason, p_idempotency_key, null);
-  result public.operator_result := credits.operator_replay(approver.user_id, request);
-  approval public.operator_approvals;
-  done public.operator_result;
-begin
-  if result.replayed then
-    return result;
-  end if;
-  approval := credits.approval_lock(p_approval_id, approver);
-  done := credits.operator_do(credits.approval_asker(approval, approver), row(approval.action, approval.account_id,
-    approval.subject, approval.arguments, approval.reason, approval.idempotency_key, approval.id));
-  return credits.approval_decide(approval, approver.user_id, 'approved', request, jsonb_build_object(
-    'code', done.code, 'operator_id', done.operator_id, 'action_seq', done.action_seq, 'credits',
-    done.details -> 'credits'));
-end;
-$$;
-comment on function public.operator_approve(uuid, text, text) is
-  'Approves another operator''s action above their limit, which is done at once under their name. details.after names '
-  'it. Raises what the action raises now (an account closed meanwhile), and then it goes on waiting; PT409 for a '
-  'request that waits no more; 42501 for one''s own request or account.';
-
-create function public.operator_reject(p_approval_id uuid, p_reason text, p_idempotency_key text)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators := credits.operator_enter('reject', p_reason, p_idempotency_key,
-    array(select operator_id from public.operator_approvals where id = p_approval_id));
-  request credits.operator_request := row('reject', null, p_approval_id::text,
-    jsonb_build_object('approval_id', p_approval_id), p_reason, p_idempotency_key, null);
-  result public.operator_result := credits.operator_replay(operator.user_id, request);
-begin
-  if result.replayed then
-    return result;
-  end if;
-  return credits.approval_decide(credits.approval_lock(p_approval_id, operator), operator.user_id, 'rejected',
-    request, '{}');
-end;
-$$;
-comment on function public.operator_reject(uuid, text, text) is
-  'Rejects an action that waits for approval; who asked for it may take it back by this. Raises PT409 for a request '
-  'that waits no more.';
-
--- supabase/schemas/16_operators/70_operator_team.sql
--- Gives: operator_set and operator_remove, by which an admin says who is an operator; what one may do.
--- Keeps: nobody changes their own row, so there is always an admin left.
--- Needs: operator act; table auth.users.
-
-create function credits.operator_row(p_user_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select jsonb_build_object('role', role, 'max_per_action', max_per_action, 'max_per_day', max_per_day,
-    'disabled', disabled_at is not null)
-  from public.credit_operators where user_id = p_user_id;
-$$;
-comment on function credits.operator_row(uuid) is 'What an admin sets of an operator; null: none.';
-
-create function credits.operator_check_other(p_operator public.credit_operators, p_user_id uuid)
-returns void
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_user_id = p_operator.user_id then
-    perform credits.operator_refuse('42501', 'nobody changes their own role or limits', 'own_row',
-      'Ask another admin.');
-  end if;
-end;
-$$;
-comment on function credits.operator_check_other(public.credit_operators, uuid) is
-  'Raises 42501 for an operator''s own row.';
-
-create function public.operator_set(
-  p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators := credits.operator_enter('set', p_reason, p_idempotency_key, array[p_user_id]);
-  request credits.operator_request := row('set', null, p_user_id::text, jsonb_build_object('user_id', p_user_id,
-    'role', p_role, 'max_per_action', p_max_per_action, 'max_per_day', p_max_per_day), p_reason, p_idempotency_key,
-    null);
-  result public.operator_result := credits.operator_replay(operator.user_id, request);
-  before constant jsonb := credits.operator_row(p_user_id);
-begin
-  if result.replayed then
-    return result;
-  end if;
-  perform credits.operator_check_other(operator, p_user_id);
-  if p_role is null or p_role <> all (enum_range(null::public.credit_operator_role)::text[])
-    or p_max_per_action not between 0 and 1000000000000 or p_max_per_day not between 0 and 1000000000000000 then
-    perform credits.operator_refuse('22023', 'a role is viewer, support, finance or admin, and a limit at least 0',
-      'operator', 'Limits are whole credits; leave one out for no limit.');
-  elsif not exists (select from auth.users where id = p_user_id) then
-    perform credits.operator_refuse('PT404', 'no such user', 'unknown_user', 'Pass the id of a user who signs in.');
-  end if;
-  insert into public.credit_operators as o (user_id, role, max_per_action, max_per_day)
-  values (p_user_id, p_role::public.credit_operator_role, p_max_per_action, p_max_per_day)
-  on conflict (user_id) do update set role = excluded.role, max_per_action = excluded.max_per_action,
-    max_per_day = excluded.max_per_day, disabled_at = null;
-  return credits.operator_answer(credits.operator_note(operator.user_id, request,
-    row(null, before, credits.operator_row(p_user_id)), null, null), false);
-end;
-$$;
-comment on function public.operator_set(uuid, text, bigint, bigint, text, text) is
-  'Makes a user an operator, or gives an operator another role or other limits; also one who was removed. Limits: '
-  'null, none; 0, moves no credits. Raises 42501 for the caller''s own row.';
-
-create function public.operator_remove(p_user_id uuid, p_reason text, p_idempotency_key text)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  operator public.credit_operators := credits.operator_enter('remove', p_reason, p_idempotency_key, array[p_user_id]);
-  request credits.operator_request := row('remove', null, p_user_id::text,
-    jsonb_build_object('user_id', p_user_id), p_reason, p_idempotency_key, null);
-  result public.operator_result := credits.operator_replay(operator.user_id, request);
-  before constant jsonb := credits.operator_row(p_user_id);
-begin
-  if result.replayed then
-    return result;
-  end if;
-  perform credits.operator_check_other(operator, p_user_id);
-  update public.credit_operators set disabled_at = coalesce(disabled_at, clock_timestamp())
-  where user_id = p_user_id;
-  if not found then
-    perform credits.operator_refuse('PT404', 'no such operator', 'unknown_operator',
-      'The table credit_operators lists them.');
-  end if;
-  return credits.operator_answer(credits.operator_note(operator.user_id, request,
-    row(null, before, credits.operator_row(p_user_id)), null, null), false);
-end;
-$$;
-comment on function public.operator_remove(uuid, text, text) is
-  'Ends what an operator may do and read, at once; what they did stays written. Raises 42501 for the caller''s own '
-  'row, PT404 for a user who is no operator.';
-
-create function public.operator_abilities()
-returns table (action text, least_role public.credit_operator_role, moves_credits boolean, allowed boolean)
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select r.action, r.least_role, r.moves_credits, r.least_role <= me.role
-  from credits.operator_rights() as r cross join (select credits.operator_role() as role) as me
-  where me.role is not null;
-$$;
-comment on function public.operator_abilities() is
-  'What an operator may do: one row per action (function operator_<action>), with the least role, and whether the '
-  'calling operator may. No row for who is no operator.';
-
--- supabase/schemas/16_operators/72_operator_reads.sql
--- Gives: what each read of an operator passes; the operator's own row, accounts with their grants and members.
--- Keeps: who is no operator sees no row of a view, and learns from a function that they are none, and nothing else. No
---   view here reads auth.users.
--- Needs: jobs, due, payments, erasure, operators, operator gate.
---
--- Views of operators run as their owner, as an operator reads accounts that are not their own. security_barrier: no
--- condition that a user brings sees a row before the gate. The gate is a sub-select of its own, so a query asks once.
--- Such a view does not hand the order of an index on: long lists are functions operator_…_page, which find the
--- keys of a page first, and then each row by its key (offset 0: a join would read every row of the view).
-
-create function credits.operator_views()
-returns setof text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select unnest(array['operator_me', 'operator_accounts', 'operator_account_grants', 'operator_account_members',
-    'operator_jobs', 'operator_payments', 'operator_events', 'operator_alerts', 'operator_discrepancies',
-    'operator_reconciliations', 'operator_models', 'operator_providers', 'operator_log', 'operator_waiting',
-    'operator_team']);
-$$;
-comment on function credits.operator_views() is
-  'The views that run as their owner: each asks whether its reader is an operator. Every other view runs with its '
-  'reader''s rights.';
-
-create function credits.is_operator_view(p_view oid)
-returns boolean
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select exists (select from credits.operator_views() as o (name) where to_regclass('public.' || o.name) = p_view);
-$$;
-comment on function credits.is_operator_view(oid) is 'Whether a view is one of operator_views.';
-
-create function credits.has_barrier(p_options text[])
-returns boolean
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select coalesce(p_options @> array['security_barrier=true']
-    and not p_options && array['security_invoker=true', 'security_invoker=on'], false);
-$$;
-comment on function credits.has_barrier(text[]) is
-  'Whether a view with these options runs as its owner, and shows no row to a condition before its own hold.';
-
-create function credits.operator_reads()
-returns void
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if credits.operator_role() is null then
-    perform credits.operator_refuse('42501', 'this user is not an operator', 'not_an_operator',
-      'An admin makes operators: operator_set.');
-  end if;
-end;
-$$;
-comment on function credits.operator_reads() is
-  'Raises 42501 where the calling user is no operator: the first statement of each function by which operators read.';
-
-create function credits.page_size(p_limit integer)
-returns integer
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_limit is null or p_limit not between 1 and 200 then
-    perform credits.raise_misuse('22023', 'a page has 1 to 200 rows', 'Ask for the next page by the last row''s key.');
-  end if;
-  return p_limit;
-end;
-$$;
-comment on function credits.page_size(integer) is 'How many rows a page has. Raises 22023 unless it is 1 to 200.';
-
-create function credits.operators_now()
-returns table (
-  user_id uuid, role public.credit_operator_role, max_per_action bigint, max_per_day bigint, used_today bigint,
-  note text, created_at timestamptz, disabled_at timestamptz
-)
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select o.user_id, o.role, o.max_per_action, o.max_per_day, credits.operator_used_today(o.user_id), o.note,
-    o.created_at, o.disabled_at
-  from public.credit_operators as o where (select credits.operator_role()) is not null;
-$$;
-comment on function credits.operators_now() is
-  'Operators with what they have moved today, for operators alone: no row for anybody else.';
-
-create view public.operator_me
-with (security_barrier = true)
-as
-select o.user_id, o.role, (select auth.jwt()) ->> 'aal' as aal, o.max_per_action, o.max_per_day, o.used_today, o.note
-from credits.operators_now() as o
-where o.user_id = (select auth.uid()) and (select credits.operator_role()) is not null;
-comment on view public.operator_me is
-  'The calling operator: role, limits in credits (null: none), what was given and taken today (UTC), and how they '
-  'signed in (aal1, aal2: with a second factor, which every change needs). No row: not an operator.';
-
-create view public.operator_accounts
-with (security_barrier = true)
-as
-select a.id as account_id, a.user_id, a.is_team,
-  case when e.erases then case when e.finished_at is null then 'erasing' else 'erased' end
-    when a.closed_at is null then 'open'
-    when exists (select from public.payment_disputes as d where d.account_id = a.id and d.froze_at = a.closed_at)
-      then 'frozen'
-    else 'closed' end as state,
-  a.plan, b.balance, a.balance as booked_balance,
-  case when a.closed_at is null and a.debt = 0 then greatest(b.balance + a.credit_limit, 0) else 0 end as spendable,
-  a.credit_limit, a.overdraft_used, a.debt,
-  (select count(*) from public.generation_jobs as j
-    where j.account_id = a.id and j.status in ('pending', 'running')) as open_jobs,
-  a.last_seq as entries, a.closed_at, e.requested_at as erasure_requested_at, e.finished_at as erased_at,
-  nullif(a.last_entry_at, '-infinity') as last_entry_at, a.created_at
-from public.credit_accounts as a
-left join public.account_erasures as e on e.account_id = a.id
--- Computed once, where it is used twice.
-cross join lateral (select credits.balance_with_due(a) as balance offset 0) as b
-where (select credits.operator_role()) is not null;
-comment on view public.operator_accounts is
-  'Accounts, for operators. balance: as if everything due were booked (booked_balance: the ledger''s). spendable: what '
-  'a charge can use now, overdraft included; 0 while the account is closed or in debt. state: open, closed, frozen (by '
-  'an open dispute), erasing or erased. Ask for one (account_id or user_id); operator_accounts_page lists all.';
-
-create view public.operator_account_grants
-with (security_barrier = true)
-as
-select g.account_id, g.id as grant_id, g.kind,
-  case when g.is_open and (g.expires_at <= now()) is not true then 'open'
-    when g.reversed > 0 and g.reversed = g.amount then 'reversed'
-    when g.expires_at <= now() and (g.is_open or g.breakage > 0) then 'expired'
-    else 'used_up' end as state,
-  g.amount, g.remaining, g.breakage, g.reversed, g.repaid, g.priority, g.expires_at,
-  nullif(g.grace_ends_at, '-infinity') as grace_ends_at, g.makes_good, g.external_ref, g.reason, g.created_at
-from public.credit_grants as g
-where (select credits.operator_role()) is not null;
-comment on view public.operator_account_grants is
-  'Grants, for operators: where an account''s credits came from, what is left of each, and when it expires. state: '
-  'open, used_up, expired (credits were left) or reversed (all of it was taken back). external_ref of one that was '
-  'paid for: the payment''s key. Ask by account_id.';
-
-create view public.operator_account_members
-with (security_barrier = true)
-as
-select m.account_id, m.user_id, m.role, m.monthly_cap,
-  case when m.spent_month = date_trunc('month', now() at time zone 'utc')::date then m.spent else 0 end as spent,
-  m.created_at
-from public.account_members as m
-where (select credits.operator_role()) is not null;
-comment on view public.operator_account_members is
-  'Members of teams, for operators, with what each has spent in this calendar month (UTC). Ask by account_id, or by '
-  'user_id for the teams of a person.';
-
-create function public.operator_accounts_page(p_after_id uuid default null, p_limit integer default 50)
-returns setof public.operator_accounts
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.operator_reads();
-  return query
-  select v.* from (
-    select a.id from public.credit_accounts as a
-    where a.id > coalesce(p_after_id, '00000000-0000-0000-0000-000000000000')
-    order by a.id limit credits.page_size(p_limit)
-  ) as p
-  cross join lateral (select * from public.operator_accounts as o where o.account_id = p.id offset 0) as v
-  order by v.account_id;
-end;
-$$;
-comment on function public.operator_accounts_page(uuid, integer) is
-  'Accounts by their id, for operators: up to p_limit (1 to 200) after p_after_id, as operator_accounts shows them. '
-  'Raises 42501 for who is no operator, 22023 for another limit.';
-
--- supabase/schemas/16_operators/73_operator_jobs.sql
--- Gives: jobs and the trail of a request, for operators.
--- Keeps: no prompt, no output and no address of a file; an error's words as the provider said them.
--- Needs: jobs, usage, statistics, operator gate, operator reads.
-
-create view public.operator_jobs
-with (security_barrier = true)
-as
-select j.id as job_id, j.account_id, j.member_id, j.status, j.model, j.provider, j.price_effective_from, j.cost,
-  j.refunded, j.cost - j.refunded as paid, j.actual_cost,
-  (select coalesce(jsonb_object_agg(f.key, f.value), '{}')
-    from jsonb_each(case when jsonb_typeof(j.input) = 'object' then j.input end) as f
-    where f.key in ('n', 'width', 'height', 'seconds', 'aspect_ratio', 'format', 'input_tokens', 'output_tokens',
-      'characters', 'max_cost')) as request,
-  case when j.input ->> 'asked_by' = 'server' then 'server' else 'user' end as asked_by,
-  u.usage, u.usage_source, o.outputs, o.output_bytes,
-  j.error ->> 'code' as error_code, j.error ->> 'message' as error_message, j.request_id, j.provider_job_id,
-  j.created_at, j.started_at, j.ended_at, j.deadline_at, j.late_settled_at, j.erased_at, j.output_deleted_at
-from public.generation_jobs as j
-left join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id
-cross join lateral (
-  select count(*) as outputs, sum(case when jsonb_typeof(f.value -> 'bytes') = 'number'
-    then (f.value -> 'bytes')::numeric end) as output_bytes
-  from jsonb_array_elements(case when jsonb_typeof(j.output -> 'outputs') = 'array' then j.output -> 'outputs' end)
-    as f (value)
-) as o
-where (select credits.operator_role()) is not null;
-comment on view public.operator_jobs is
-  'Jobs, for operators: what was asked for in numbers (request), what it cost, how it ended, and what the provider '
-  'said where it failed (error_message is text from outside). No prompt and no output. Ask by job_id, account_id or '
-  'request_id; operator_jobs_page lists the newest.';
-
-create function credits.newest_jobs(
-  p_status text, p_before_at timestamptz, p_before_id uuid, p_since timestamptz, p_limit integer
-)
-returns setof public.generation_jobs
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select j.* from public.generation_jobs as j
-  where j.created_at > p_since and j.created_at <= p_before_at and (j.created_at, j.id) < (p_before_at, p_before_id)
-    and (p_status is null or j.status::text = p_status)
-  order by j.created_at desc, j.id desc limit p_limit;
-$$;
-comment on function credits.newest_jobs(text, timestamptz, uuid, timestamptz, integer) is
-  'The newest jobs of all accounts before one, and after p_since. The index by time is one of ranges of pages, so the '
-  'shorter the span the faster.';
-
-create function credits.newest_jobs_of_all(
-  p_status text, p_before_at timestamptz, p_before_id uuid, p_limit integer
-)
-returns setof public.generation_jobs
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  reach interval := '1 minute';
-  since timestamptz;
-  page public.generation_jobs[];
-begin
-  -- Back in spans, each eight times as long as the last, until there are enough jobs in it: a busy installation has a
-  -- page of them in a minute, and a quiet one is small.
-  loop
-    since := case when reach < interval '1 year' then least(p_before_at, now()) - reach else '-infinity' end;
-    page := array(select j from credits.newest_jobs(p_status, p_before_at, p_before_id, since, p_limit) as j);
-    exit when cardinality(page) = p_limit or since = '-infinity';
-    reach := reach * 8;
-  end loop;
-  return query select * from unnest(page);
-end;
-$$;
-comment on function credits.newest_jobs_of_all(text, timestamptz, uuid, integer) is
-  'The newest jobs of all accounts before one.';
-
-create function credits.newest_jobs_of_account(
-  p_account_id uuid, p_status text, p_before_at timestamptz, p_before_id uuid, p_limit integer
-)
-returns setof public.generation_jobs
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select j.* from public.generation_jobs as j
-  where j.account_id = p_account_id and j.created_at <= p_before_at
-    and (j.created_at, j.id) < (p_before_at, p_before_id) and (p_status is null or j.status::text = p_status)
-  order by j.created_at desc, j.id desc limit p_limit;
-$$;
-comment on function credits.newest_jobs_of_account(uuid, text, timestamptz, uuid, integer) is
-  'The newest jobs of an account before one.';
-
-create function credits.newest_open_jobs(
-  p_account_id uuid, p_before_at timestamptz, p_before_id uuid, p_limit integer
-)
-returns setof public.generation_jobs
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select j.* from public.generation_jobs as j
-  where j.status in ('pending', 'running') and (p_account_id is null or j.account_id = p_account_id)
-    and (j.created_at, j.id) < (p_before_at, p_before_id)
-  order by j.created_at desc, j.id desc limit p_limit;
-$$;
-comment on function credits.newest_open_jobs(uuid, timestamptz, uuid, integer) is
-  'The newest open jobs before one, of an account or of all: there are few, and they have an index.';
-
-create function public.operator_jobs_page(
-  p_account_id uuid default null, p_status text default null, p_before_at timestamptz default null,
-  p_before_id uuid default null, p_limit integer default 50
-)
-returns setof public.operator_jobs
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  before_at constant timestamptz := coalesce(p_before_at, 'infinity');
-  before_id constant uuid := coalesce(p_before_id, '00000000-0000-0000-0000-000000000000');
-  page public.generation_jobs[];
-begin
-  perform credits.operator_reads();
-  if p_status = 'open' then
-    page := array(select j from credits.newest_open_jobs(p_account_id, before_at, before_id,
-      credits.page_size(p_limit)) as j);
-  elsif p_account_id is null then
-    page := array(select j from credits.newest_jobs_of_all(p_status, before_at, before_id,
-      credits.page_size(p_limit)) as j);
-  else
-    page := array(select j from credits.newest_jobs_of_account(p_account_id, p_status, before_at, before_id,
-      credits.page_size(p_limit)) as j);
-  end if;
-  return query
-  select v.* from unnest(page) as p
-  cross join lateral (
-    select * from public.operator_jobs as o where o.job_id = p.id and o.account_id = p.account_id offset 0
-  ) as v
-  order by v.created_at desc, v.job_id desc;
-end;
-$$;
-comment on function public.operator_jobs_page(uuid, text, timestamptz, uuid, integer) is
-  'The newest jobs of an account, or of all accounts (p_account_id null), for operators: up to p_limit (1 to 200), as '
-  'operator_jobs shows them. p_status: open (pending or running), or a status. The next page comes before the last '
-  'row''s created_at and job_id. Raises 42501 for who is no operator, 22023 for another limit.';
-
-create function public.operator_request_trail(p_request_id text)
-returns table (at timestamptz, step text, detail text, account_id uuid, job_id uuid, credits bigint)
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.operator_reads();
-  return query
-  select t.at, t.step, t.detail, t.account_id, t.job_id, t.credits
-  from public.credit_request_trail as t where t.request_id = p_request_id order by t.at, t.step limit 500;
-end;
-$$;
-comment on function public.operator_request_trail(text) is
-  'What became of a request, by the x-request-id of its answer, for operators, the oldest step first: see '
-  'credit_request_trail. Raises 42501 for who is no operator.';
-
--- supabase/schemas/16_operators/74_operator_payments.sql
--- Gives: payments and events that were not delivered, for operators.
--- Keeps: ids of the provider and amounts; nothing of a person or a card.
--- Needs: events, payments, operator gate, operator reads.
-
-create function credits.payment_remedy(p_cause text)
-returns text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select case p_cause
-    when 'unknown_customer' then 'Nobody is known as this customer. Find out whose payment it is, link the customer '
-      '(link_payment_customer), then book the payment.'
-    when 'account_differs' then 'The payment names another account than its customer''s. Find out who has paid; '
-      'correct it at the provider, or refund it there.'
-    when 'account_closed' then 'The account is closed. Open it and book the payment, or refund it at the provider.'
-    when 'unknown_price' then 'No product has this price. Set the product up (set_product), then book the payment.'
-    when 'livemode_mixed' then 'A test payment of a live product, or the other way round. Refund it at the provider.'
-    when 'kind_differs' then 'A pack was sold as a plan, or the other way round. Refund it at the provider, and '
-      'correct the product.'
-    when 'quantity' then 'The quantity is more than the product allows. Refund it at the provider.'
-    when 'granted_elsewhere' then 'Something else was granted under this payment''s key. Reverse that grant, then book '
-      'the payment.'
-    else 'Book the payment again; if it still waits, refund it at the provider.' end
-  where p_cause is not null;
-$$;
-comment on function credits.payment_remedy(text) is 'What to do about a payment that waits, by its cause.';
-
-create view public.operator_payments
-with (security_barrier = true)
-as
-select p.key as payment_key, coalesce(p.paid_at, p.created_at) as at, p.account_id, p.claimed_account_id, p.provider,
-  p.livemode, p.kind, p.status, p.state, p.cause, credits.payment_remedy(p.cause) as remedy, p.amount, p.currency,
-  p.refunded, p.disputed, p.fee, p.product, p.quantity, p.credits, p.grant_id, p.reversed_credits, p.customer_id,
-  p.session_id, p.invoice_id, p.intent_id, p.charge_id, p.subscription_id, p.period_start, p.period_end, p.tries,
-  p.paid_at, p.created_at, p.booked_at, p.updated_at
-from public.payments as p
-where (select credits.operator_role()) is not null;
-comment on view public.operator_payments is
-  'Payments, for operators: what the provider says (status), what was booked (state: noted, waiting, booked; credits), '
-  'why one waits (cause) and what to do (remedy). amount, refunded, disputed and fee: minor units. at: paid_at, or '
-  'created_at where it was not paid. Ask by payment_key, account_id or state; operator_payments_page lists the newest.';
-
-create function credits.newest_payments(
-  p_account_id uuid, p_state text, p_before_at timestamptz, p_before_key text, p_limit integer
-)
-returns setof public.payments
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_account_id is not null or p_state = 'waiting' then
-    -- Few: of one account, or what waits.
-    return query
-    select p.* from public.payments as p
-    where (p_account_id is null or p.account_id = p_account_id) and (p_state is null or p.state = p_state)
-      and (coalesce(p.paid_at, p.created_at), p.key) < (p_before_at, p_before_key)
-    order by coalesce(p.paid_at, p.created_at) desc, p.key desc limit p_limit;
-    return;
-  end if;
-  return query
-  select p.* from public.payments as p
-  where p.paid_at is not null and p.paid_at <= p_before_at and (p.paid_at, p.key) < (p_before_at, p_before_key)
-    and (p_state is null or p.state = p_state)
-  order by p.paid_at desc, p.key desc limit p_limit;
-end;
-$$;
-comment on function credits.newest_payments(uuid, text, timestamptz, text, integer) is
-  'The newest payments before one, of an account or of all; of all only those that were paid, unless p_state is '
-  'waiting.';
-
-create function public.operator_payments_page(
-  p_account_id uuid default null, p_state text default null, p_before_at timestamptz default null,
-  p_before_key text default null, p_limit integer default 50
-)
-returns setof public.operator_payments
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.operator_reads();
-  return query
-  select v.* from credits.newest_payments(p_account_id, p_state, coalesce(p_before_at, 'infinity'),
-    coalesce(p_before_key, ''), credits.page_size(p_limit)) as p
-  cross join lateral (select * from public.operator_payments as o where o.payment_key = p.key offset 0) as v
-  order by v.at desc, v.payment_key desc;
-end;
-$$;
-comment on function public.operator_payments_page(uuid, text, timestamptz, text, integer) is
-  'The newest payments of an account, or of all accounts (p_account_id null: those that were paid), for operators: up '
-  'to p_limit (1 to 200), as operator_payments shows them. p_state: only noted, waiting or booked. The next page comes '
-  'before the last row''s at and payment_key. Raises 42501 for who is no operator, 22023 for another limit.';
-
-create view public.operator_events
-with (security_barrier = true)
-as
-select e.id as event_id, e.account_id, e.type,
-  case when e.next_attempt_at is null then 'given_up' else 'waiting' end as state, e.attempts, e.next_attempt_at,
-  e.last_error, e.created_at
-from public.credit_events as e
-where e.delivered_at is null and (select credits.operator_role()) is not null;
-comment on view public.operator_events is
-  'Events that were not delivered, for operators: waiting for their next try, or given up. Without what they say.';
-
--- supabase/schemas/16_operators/75_operator_search.sql
--- Gives: operator_search, from what a customer says to where to look, and the mail of users by their ids.
--- Keeps: only operators search, and learn of a mail no more than who has it; at most 50 answers.
--- Needs: grants, jobs, request events, products, payments, operator reads; table auth.users.
-
-create type public.operator_find as (
-  kind text,
-  id text,
-  account_id uuid,
-  title text,
-  detail text,
-  at timestamptz
-);
-comment on type public.operator_find is
-  'Something that operator_search found. kind: account, user, job, request, payment or grant; id: its id; account_id: '
-  'the account to look at, null where there is none (a payment that is nobody''s).';
-
-create function credits.find_by_id(p_id uuid)
-returns setof public.operator_find
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select 'account', a.id::text, a.id, case when a.is_team then 'Team' else 'Account' end,
-    concat_ws(', ', 'plan ' || a.plan, a.balance || ' credits', case when a.closed_at is not null then 'closed' end),
-    a.created_at
-  from public.credit_accounts as a where a.id = p_id or a.user_id = p_id
-  union all
-  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
-  from auth.users as u left join public.credit_accounts as a on a.user_id = u.id where u.id = p_id
-  union all
-  select 'account', m.account_id::text, m.account_id, 'Team', 'this user is its ' || m.role, m.created_at
-  from public.account_members as m where m.user_id = p_id
-  union all
-  select 'job', j.id::text, j.account_id, j.model || ': ' || j.status, j.cost - j.refunded || ' credits', j.created_at
-  from public.generation_jobs as j where j.id = p_id;
-$$;
-comment on function credits.find_by_id(uuid) is 'Accounts, users, their teams, and jobs with an id.';
-
-create function credits.find_by_name(p_name text)
-returns setof public.operator_find
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  with providers as (
-    select array(select distinct provider from public.credit_products) as names
-  )
-  select 'request', j.request_id, j.account_id, 'Request charged: ' || j.model, 'job ' || j.id || ', ' || j.status,
-    j.created_at
-  from public.generation_jobs as j where j.request_id = p_name
-  union all
-  select 'request', e.request_id, e.account_id,
-    case when e.status < 400 then 'Request repeated' else 'Request denied' end, e.status || ' ' || e.code, e.created_at
-  from public.credit_request_events as e where e.request_id = p_name
-  union all
-  select 'payment', p.key, p.account_id, concat_ws(' ', 'Payment', p.product, p.status),
-    concat_ws(': ', p.state, p.cause), coalesce(p.paid_at, p.created_at)
-  from public.payments as p
-  where p.key = p_name or p.session_id = p_name or p.intent_id = p_name or p.charge_id = p_name
-    or p.key = any (select n || ':in:' || p_name from providers, unnest(names) as n)
-  union all
-  select 'account', c.account_id::text, c.account_id, 'Customer ' || c.customer_id, c.provider, c.created_at
-  from providers, public.payment_customers as c
-  where c.provider = any (names) and c.livemode in (true, false) and c.customer_id = p_name
-  union all
-  select 'account', s.account_id::text, s.account_id, 'Subscription ' || s.subscription_id, s.status, s.created_at
-  from providers, public.payment_subscriptions as s where s.provider = any (names) and s.subscription_id = p_name
-  union all
-  select 'grant', g.id::text, g.account_id, g.kind || ' of ' || g.amount || ' credits', g.reason, g.created_at
-  from public.credit_grants as g where g.external_ref = p_name;
-$$;
-comment on function credits.find_by_name(text) is
-  'Requests, payments, customers, subscriptions and grants with an id that is no UUID.';
-
-create function credits.find_by_mail(p_mail text, p_limit integer)
-returns setof public.operator_find
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  -- Auth keeps addresses in lower case. What LIKE would read as a pattern stands for itself.
-  mail constant text := lower(p_mail);
-  pattern constant text := replace(replace(replace(mail, '\', '\\'), '%', '\%'), '_', '\_') || '%';
-begin
-  -- Its unique index is over users whom Auth keeps itself.
-  return query
-  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
-  from auth.users as u left join public.credit_accounts as a on a.user_id = u.id
-  where u.email = mail and u.is_sso_user = false;
-  if found then
-    return;
-  end if;
-  return query
-  select 'user', u.id::text, a.id, u.email::text, 'user', u.created_at
-  from (select id, email, created_at from auth.users where email like pattern limit p_limit) as u
-  left join public.credit_accounts as a on a.user_id = u.id
-  order by 4;
-end;
-$$;
-comment on function credits.find_by_mail(text, integer) is
-  'The user with an address, or else up to p_limit users whose address begins so.';
-
-create function public.operator_search(p_text text, p_limit integer default 20)
-returns setof public.operator_find
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  wanted constant text := btrim(p_text, E' \t\n\r');
-  most integer;
-begin
-  perform credits.operator_reads();
-  if coalesce(length(wanted), 0) not between 3 and 255 then
-    perform credits.raise_misuse('22023', 'search for 3 to 255 characters',
-      'A mail or its beginning, or the id of a user, an account, a job, a request or a payment.');
-  end if;
-  most := least(credits.page_size(p_limit), 50);
-  if wanted ~* '^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$' then
-    return query select * from credits.find_by_id(wanted::uuid) limit most;
-  end if;
-  return query
-  select f.* from (
-    select * from credits.find_by_name(wanted)
-    union all
-    select * from credits.find_by_mail(wanted, most)
-  ) as f limit most;
-end;
-$$;
-comment on function public.operator_search(text, integer) is
-  'Finds what a customer names, for operators: the id of a user, account, job or request, a payment''s key or another '
-  'id of the provider''s, a grant''s external_ref, a mail or at least 3 characters of its beginning. At most p_limit '
-  'answers, and never more than 50. Raises 42501 for who is no operator, 22023 for a text of other than 3 to 255 '
-  'characters.';
-
-create function public.operator_people(p_user_ids uuid[])
-returns table (user_id uuid, email text, created_at timestamptz, last_sign_in_at timestamptz)
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.operator_reads();
-  if cardinality(p_user_ids) > 200 then
-    perform credits.raise_misuse('22023', 'at most 200 users at a time', 'Ask for those of one page.');
-  end if;
-  return query
-  select u.id, u.email::text, u.created_at, u.last_sign_in_at from auth.users as u
-  where u.id = any (p_user_ids) order by u.id;
-end;
-$$;
-comment on function public.operator_people(uuid[]) is
-  'The mail of up to 200 users, for operators: who the members of a team or other operators are. Raises 42501 for who '
-  'is no operator.';
-
--- supabase/schemas/16_operators/76_account_things.sql
--- Gives: an account's movements as things that happened: a charge out of three grants is one of them.
--- Keeps: every entry is part of exactly one thing, and a thing is found by its first entry, so pages neither repeat nor
---   lose one.
--- Needs: ledger, debts, history.
-
-create type public.operator_timeline_row as (
-  at timestamptz,
-  key text,
-  kind text,
-  title text,
-  credits bigint,
-  balance bigint,
-  job_id uuid,
-  grant_id bigint,
-  payment_id text,
-  request_id text,
-  operator_id uuid,
-  action_seq bigint,
-  detail jsonb
-);
-comment on type public.operator_timeline_row is
-  'One thing that happened to an account, as operator_timeline shows it. at and key order them, both descending. '
-  'credits: what moved; null: nothing. balance: the ledger''s after it; null where nothing moved.';
-
-create type credits.account_thing as (
-  first_seq bigint,
-  last_seq bigint,
-  at timestamptz,
-  key text,
-  kind public.credit_entry_kind,
-  delta bigint,
-  balance_after bigint,
-  grant_id bigint,
-  job_id uuid,
-  reason text,
-  metadata jsonb
-);
-comment on type credits.account_thing is
-  'Entries that follow each other and are of one thing. grant_id, reason and metadata are those of the last entry.';
-
-create function credits.reversal_target(p_entry public.credit_ledger)
-returns bigint
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- An entry that takes comes before its row of credit_debts, one that gives back after it.
-  select d.target from public.credit_debts as d
-  where d.account_id = p_entry.account_id and d.target is not null
-    and d.grant_id = (p_entry.metadata ->> 'reversed_grant_id')::bigint
-    and case when p_entry.delta < 0 then d.created_at >= p_entry.created_at
-      else d.created_at <= p_entry.created_at end
-  order by case when p_entry.delta < 0 then d.seq else -d.seq end limit 1;
-$$;
-comment on function credits.reversal_target(public.credit_ledger) is
-  'The target of the reversal that an entry of kind revocation is a part of: each reversal of a grant has another.';
-
-create function credits.entry_thing(p_entry public.credit_ledger)
-returns text
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_entry.kind = 'revocation' and p_entry.reason is distinct from 'debt of a revoked grant' then
-    return concat_ws(' ', p_entry.metadata ->> 'operator_action', 'reversal', p_entry.metadata ->> 'reversed_grant_id',
-      credits.reversal_target(p_entry));
-  end if;
-  return concat_ws(' ', p_entry.metadata ->> 'operator_action', p_entry.kind, case
-    when p_entry.job_id is not null then concat_ws(' ', p_entry.job_id,
-      case when p_entry.kind in ('charge', 'adjustment') then p_entry.reason
-        else p_entry.metadata ->> 'refund_key' end)
-    when p_entry.kind = 'transfer' and p_entry.delta > 0 then p_entry.metadata ->> 'external_ref'
-    -- What fills up an overdraft, and then the grant.
-    when p_entry.delta > 0 then coalesce(p_entry.grant_id::text, p_entry.metadata ->> 'repaid_from_grant_id')
-    when p_entry.kind = 'adjustment' then coalesce(p_entry.metadata ->> 'withdrawal_ref', p_entry.seq::text)
-    else p_entry.seq::text end);
-end;
-$$;
-comment on function credits.entry_thing(public.credit_ledger) is
-  'What an entry is a part of: entries that follow each other and have this in common are one thing.';
-
-create function credits.account_things(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
-returns setof credits.account_thing
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  with entries as (
-    select l.*, credits.entry_thing(l) as thing from public.credit_ledger as l
-    where l.account_id = p_account_id and l.seq >= p_after_seq and l.seq <= p_last_seq
-  ),
-  parts as (
-    select e.*, count(*) filter (where begins) over (order by seq) as part from (
-      select *, thing is distinct from lag(thing) over (order by seq) as begins from entries
-    ) as e where seq > p_after_seq
-  )
-  select min(seq), max(seq), min(created_at), 'entry:' || lpad(min(seq)::text, 19, '0'), max(kind),
-    sum(delta)::bigint, (array_agg(balance_after order by seq desc))[1], (array_agg(grant_id order by seq desc))[1],
-    (array_agg(job_id order by seq desc))[1], (array_agg(reason order by seq desc))[1],
-    (array_agg(metadata order by seq desc))[1]
-  from parts where part > 0 group by part;
-$$;
-comment on function credits.account_things(uuid, bigint, bigint) is
-  'The things that begin in an account''s entries after p_after_seq, up to p_last_seq.';
-
-create function credits.thing_end(p_account_id uuid, p_seq bigint)
-returns bigint
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  thing constant text := (select credits.entry_thing(l) from public.credit_ledger as l
-    where l.account_id = p_account_id and l.seq = p_seq);
-begin
-  while thing = (select credits.entry_thing(l) from public.credit_ledger as l
-    where l.account_id = p_account_id and l.seq = p_seq + 1) loop
-    p_seq := p_seq + 1;
-  end loop;
-  return p_seq;
-end;
-$$;
-comment on function credits.thing_end(uuid, bigint) is 'The last entry of the thing that an entry is a part of.';
-
-create function credits.newest_things(p_account_id uuid, p_before_at timestamptz, p_before_key text, p_limit integer)
-returns setof credits.account_thing
-language plpgsql
-stable
-rows 50
-set search_path = '', pg_temp
-as $$
-declare
-  newest constant bigint := public.ledger_seq_as_of(p_account_id, p_before_at);
-  last_seq constant bigint := credits.thing_end(p_account_id, newest);
-  reach bigint := p_limit * 2;
-  found_now integer;
-begin
-  -- Entries are numbered without a gap: back by twice as many as are wanted, which is enough where a thing has one or
-  -- two, and further where it has more.
-  loop
-    found_now := (select count(*) from credits.account_things(p_account_id, newest - reach, last_seq) as t
-      where (t.at, t.key collate "C") < (p_before_at, p_before_key));
-    exit when found_now >= p_limit or reach >= newest;
-    reach := reach * 4;
-  end loop;
-  return query
-  select t.* from credits.account_things(p_account_id, newest - reach, last_seq) as t
-  where (t.at, t.key collate "C") < (p_before_at, p_before_key) order by t.first_seq desc limit p_limit;
-end;
-$$;
-comment on function credits.newest_things(uuid, timestamptz, text, integer) is
-  'The newest movements of an account before one. Reads as many entries as it needs, however long the history is.';
-
--- supabase/schemas/16_operators/77_operator_timeline.sql
--- Gives: operator_timeline, everything that happened to an account in one list, the newest first.
--- Keeps: one row per thing that happened; each source is read by its own index, and no further than the page reaches.
--- Needs: denials, request events, operator actions, operator payments, account things; table auth.users.
-
-create function credits.timeline_detail(p_facts jsonb, p_operator_id uuid, p_reason text)
-returns jsonb
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select jsonb_strip_nulls(p_facts || jsonb_build_object('reason', p_reason, 'operator', (
-    select coalesce(u.email::text, o.note, p_operator_id::text)
-    from (select p_operator_id as id) as i left join auth.users as u on u.id = i.id
-    left join public.credit_operators as o on o.user_id = i.id)));
-$$;
-comment on function credits.timeline_detail(jsonb, uuid, text) is
-  'The details of a row: what is known of it, which operator did it (by mail), and why.';
-
-create function credits.job_outcome(p_job public.generation_jobs)
-returns text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select case p_job.status when 'succeeded' then 'succeeded' when 'failed' then 'failed'
-    when 'canceled' then 'was canceled' when 'expired' then 'ran out of time' when 'running' then 'is running'
-    else 'has not started' end;
-$$;
-comment on function credits.job_outcome(public.generation_jobs) is 'How a job stands, after "the job".';
-
-create function credits.movement_kind(p_thing credits.account_thing)
-returns text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select case p_thing.kind
-    when 'release' then 'settlement'
-    when 'revocation' then case when p_thing.reason = 'debt of a revoked grant' then 'debt_paid' else 'reversal' end
-    when 'adjustment' then case when p_thing.job_id is not null then 'correction'
-      when p_thing.delta < 0 then 'withdrawal' else 'grant' end
-    else p_thing.kind::text end;
-$$;
-comment on function credits.movement_kind(credits.account_thing) is 'The kind of a movement, as the timeline names it.';
-
-create function credits.movement_title(p_thing credits.account_thing, p_job public.generation_jobs)
-returns text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select case credits.movement_kind(p_thing)
-    when 'charge' then case when p_thing.reason is null
-      then format('Charged for %s: the job %s', p_job.model, credits.job_outcome(p_job))
-      else format('Charged more for %s: it cost more than was held', p_job.model) end
-    when 'settlement' then format('Settled: %s did not use all that was held', p_job.model)
-    when 'refund' then format('Refunded: the job %s', credits.job_outcome(p_job))
-    when 'correction' then 'Job corrected: its entries now say what it cost'
-    when 'grant' then 'Granted'
-    when 'purchase' then 'Bought'
-    when 'refill' then 'Credits of the plan'
-    when 'transfer' then case when p_thing.delta < 0 then 'Transferred to another account'
-      else 'Transferred from another account' end
-    when 'withdrawal' then 'Withdrawn'
-    when 'expiry' then 'Expired'
-    when 'debt_paid' then 'Paid what was owed for a grant that was taken back'
-    when 'reversal' then case when p_thing.delta < 0 then 'Grant taken back' else 'Grant given back' end end;
-$$;
-comment on function credits.movement_title(credits.account_thing, public.generation_jobs) is
-  'A movement in a few words; p_job: its job, where it has one.';
-
-create function credits.timeline_movements(
-  p_account_id uuid, p_before_at timestamptz, p_before_key text, p_limit integer
-)
-returns setof public.operator_timeline_row
-language sql
-stable
-rows 50
-set search_path = '', pg_temp
-as $$
-  select t.at, t.key, credits.movement_kind(t), credits.movement_title(t, j), t.delta, t.balance_after, t.job_id,
-    case when t.kind = 'revocation' then (t.metadata ->> 'reversed_grant_id')::bigint else t.grant_id end, p.key,
-    j.request_id, o.id, o.seq,
-    credits.timeline_detail(jsonb_build_object('first_seq', t.first_seq, 'last_seq', t.last_seq, 'model', j.model,
-      'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'member_id', j.member_id,
-      'error_code', j.error ->> 'code', 'error_message', j.error ->> 'message',
-      'expires_at', case when t.delta > 0 then g.expires_at end,
-      'external_ref', case when t.delta > 0 then g.external_ref end,
-      'from_account_id', case when t.kind = 'transfer' then t.metadata ->> 'from_account_id' end), o.id, t.reason)
-  from credits.newest_things(p_account_id, p_before_at, p_before_key, p_limit) as t
-  left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
-  left join public.credit_grants as g on g.account_id = p_account_id and g.id = t.grant_id
-  left join public.payments as p on p.key = g.external_ref and t.delta > 0
-  left join lateral (
-    select split_part(n.name, ':', 1)::uuid as id, split_part(n.name, ':', 2)::bigint as seq
-    from (select t.metadata ->> 'operator_action' as name offset 0) as n
-    where n.name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,18}$'
-  ) as o on true;
-$$;
-comment on function credits.timeline_movements(uuid, timestamptz, text, integer) is 'What moved an account''s credits.';
-
-create function credits.timeline_requests(
-  p_account_id uuid, p_since timestamptz, p_before_at timestamptz, p_before_key text, p_limit integer
-)
-returns setof public.operator_timeline_row
-language sql
-stable
-rows 50
-set search_path = '', pg_temp
-as $$
-  (select e.created_at, 'request:' || e.id, case when e.status < 400 then 'repeat' else 'denial' end,
-    case when e.status < 400 then 'The same request again: answered, not charged'
-      else 'Denied: ' || coalesce(d.title, e.code) end,
-    null::bigint, null::bigint, e.job_id, null::bigint, null, e.request_id, null::uuid, null::bigint,
-    jsonb_strip_nulls(jsonb_build_object('code', e.code, 'status', e.status, 'model', e.model, 'member_id', e.member_id,
-      'rule', replace(d.message, '%s', '…')))
-  from public.credit_request_events as e left join credits.denials as d on d.code = e.code
-  where e.account_id = p_account_id and e.created_at >= p_since and e.created_at <= p_before_at
-    and (e.created_at, ('request:' || e.id) collate "C") < (p_before_at, p_before_key)
-  order by e.created_at desc, e.id desc limit p_limit)
-  union all
-  -- Jobs of free models have no entry.
-  (select j.created_at, 'free:' || j.id, 'charge', format('Free of charge, %s: the job %s', j.model,
-    credits.job_outcome(j)), 0, null, j.id, null, null, j.request_id, null, null,
-    jsonb_strip_nulls(jsonb_build_object('model', j.model, 'status', j.status, 'cost', 0, 'member_id', j.member_id,
-      'error_code', j.error ->> 'code', 'error_message', j.error ->> 'message'))
-  from public.generation_jobs as j
-  where j.account_id = p_account_id and j.cost = 0 and j.created_at >= p_since and j.created_at <= p_before_at
-    and (j.created_at, ('free:' || j.id) collate "C") < (p_before_at, p_before_key)
-  order by j.created_at desc, j.id desc limit p_limit);
-$$;
-comment on function credits.timeline_requests(uuid, timestamptz, timestamptz, text, integer) is
-  'An account''s requests that moved nothing: denied, repeated, or free.';
-
-create function credits.timeline_payments(p_account_id uuid)
-returns setof public.operator_timeline_row
-language sql
-stable
-rows 50
-set search_path = '', pg_temp
-as $$
-  select coalesce(p.paid_at, p.created_at), 'payment:' || p.key, 'payment',
-    concat_ws(' ', 'Payment', case p.status when 'paid' then case p.state when 'waiting'
-      then 'paid, and not booked: ' || replace(p.cause, '_', ' ') else 'paid' end else p.status end),
-    null::bigint, null::bigint, null::uuid, p.grant_id, p.key, null, null::uuid, null::bigint,
-    jsonb_strip_nulls(jsonb_build_object('amount', p.amount, 'currency', p.currency, 'refunded', nullif(p.refunded, 0),
-      'disputed', nullif(p.disputed, 0), 'product', p.product, 'status', p.status, 'state', p.state, 'cause', p.cause,
-      'rule', credits.payment_remedy(p.cause), 'granted', p.credits,
-      'reversed_credits', nullif(p.reversed_credits, 0)))
-  from public.payments as p where p.account_id = p_account_id
-  union all
-  select s.at, 'dispute:' || s.step || ':' || d.dispute_id, 'dispute', 'Dispute ' || s.step, null, null, null, null,
-    d.payment_key, null, null, null,
-    jsonb_strip_nulls(jsonb_build_object('amount', d.amount, 'withdrawn', nullif(d.withdrawn, 0),
-      'reinstated', nullif(d.reinstated, 0), 'response', d.response, 'dispute_id', d.dispute_id))
-  from public.payment_disputes as d
-  cross join lateral (values (d.opened_at, 'opened'), (d.ended_at, d.status)) as s (at, step)
-  where d.account_id = p_account_id and s.at is not null;
-$$;
-comment on function credits.timeline_payments(uuid) is
-  'An account''s payments and disputes: few, so no page of them is cut here.';
-
-create function credits.action_title(p_action public.operator_actions)
-returns text
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select case p_action.action
-    when 'set_plan' then format('Plan changed from %s to %s', p_action.before ->> 'plan', p_action.after ->> 'plan')
-    when 'set_overdraft' then format('Overdraft changed from %s to %s', p_action.before ->> 'credit_limit',
-      p_action.after ->> 'credit_limit')
-    when 'close_account' then 'Account closed'
-    when 'reopen_account' then 'Account opened again'
-    when 'erase_account' then 'Personal data erased'
-    when 'book_payment' then 'Payment booked again'
-    else initcap(left(p_action.action, 1)) || replace(substr(p_action.action, 2), '_', ' ') end
-    || case when p_action.before is not distinct from p_action.after then ': nothing changed' else '' end;
-$$;
-comment on function credits.action_title(public.operator_actions) is 'An operator''s action in a few words.';
-
-create function credits.timeline_acts(
-  p_account_id uuid, p_since timestamptz, p_before_at timestamptz, p_before_key text, p_limit integer
-)
-returns setof public.operator_timeline_row
-language sql
-stable
-rows 50
-set search_path = '', pg_temp
-as $$
-  -- What an action booked is there by its entries, with the action's name.
-  (select a.created_at, a.name, 'operator', credits.action_title(a.action), a.credits, null::bigint,
-    case when (a.action).action in ('refund_job', 'cancel_job') then (a.action).arguments ->> 'job_id' end::uuid,
-    null::bigint, case when (a.action).action = 'book_payment' then (a.action).subject end, null, a.operator_id, a.seq,
-    credits.timeline_detail(jsonb_build_object('action', (a.action).action, 'subject', (a.action).subject,
-      'before', (a.action).before, 'after', (a.action).after), a.operator_id, (a.action).reason)
-  from (
-    select a as action, a.operator_id, a.seq, a.created_at, a.credits,
-      format('operator:%s:%s', a.operator_id, lpad(a.seq::text, 19, '0')) as name
-    from public.operator_actions as a
-    where a.account_id = p_account_id and a.first_seq is null and a.created_at >= p_since
-      and a.created_at <= p_before_at
-  ) as a
-  where (a.created_at, a.name collate "C") < (p_before_at, p_before_key)
-  order by a.created_at desc, a.name collate "C" desc limit p_limit)
-  union all
-  (select d.created_at, 'debt:' || lpad(d.seq::text, 19, '0'), 'debt',
-    case when d.delta > 0 then format('Owes %s credits of a grant that was taken back after they were spent', d.delta)
-      else format('Owes %s credits less: the grant was given back', -d.delta) end,
-    null, null, null, d.grant_id, null, null, null, null,
-    jsonb_strip_nulls(jsonb_build_object('owed', d.delta, 'debt', d.debt_after, 'reason', d.reason))
-  from public.credit_debts as d
-  where d.account_id = p_account_id and d.target is not null and d.delta <> 0 and d.created_at >= p_since
-    and d.created_at <= p_before_at)
-  union all
-  select e.requested_at, 'erasure', 'erasure', 'Erasure of personal data asked for', null, null, null, null, null, null,
-    null, null, jsonb_strip_nulls(jsonb_build_object('finished_at', e.finished_at))
-  from public.account_erasures as e where e.account_id = p_account_id and e.erases;
-$$;
-comment on function credits.timeline_acts(uuid, timestamptz, timestamptz, text, integer) is
-  'What was done to an account and moved no credits: operators'' actions, debts, erasure.';
-
-create function public.operator_timeline(
-  p_account_id uuid, p_before_at timestamptz default null, p_before_key text default null, p_limit integer default 50
-)
-returns setof public.operator_timeline_row
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  before_at constant timestamptz := coalesce(p_before_at, 'infinity');
-  before_key constant text := coalesce(p_before_key, '');
-  movements public.operator_timeline_row[];
-  since timestamptz := '-infinity';
-begin
-  perform credits.operator_reads();
-  movements := array(
-    select m from credits.timeline_movements(p_account_id, before_at, before_key, credits.page_size(p_limit)) as m);
-  -- A page that movements fill reaches no further back than the oldest of them.
-  if cardinality(movements) = p_limit then
-    since := (select min(m.at) from unnest(movements) as m);
-  end if;
-  return query
-  select * from (
-    select * from unnest(movements)
-    union all
-    select * from credits.timeline_requests(p_account_id, since, before_at, before_key, p_limit)
-    union all
-    select * from credits.timeline_payments(p_account_id)
-    union all
-    select * from credits.timeline_acts(p_account_id, since, before_at, before_key, p_limit)
-  ) as r
-  where (r.at, r.key collate "C") < (before_at, before_key)
-  order by r.at desc, r.key collate "C" desc limit p_limit;
-end;
-$$;
-comment on function public.operator_timeline(uuid, timestamptz, text, integer) is
-  'What happened to an account, for operators, the newest first: up to p_limit (1 to 200) rows before p_before_at and '
-  'p_before_key, which are the last row''s at and key. kind: charge, settlement (what was not used came back), refund, '
-  'correction, grant, purchase, refill, transfer, withdrawal, expiry, reversal, debt, debt_paid, payment, dispute, '
-  'denial, repeat (the same request again, not charged), operator (an action that moved nothing) or erasure. detail: '
-  'what else is known, an operator by their mail, the reason, and of a denial its rule. Raises 42501 for who is no '
-  'operator, 22023 for another limit.';
-
--- supabase/schemas/16_operators/78_operator_boards.sql
--- Gives: the boards of operators: alerts, discrepancies, prices and margins, providers, and what operators did.
--- Keeps: opening a board checks nothing anew: discrepancies are those that the last runs recorded.
--- Needs: reconciliation runs, margins, alert rules, operator reads, operator team.
-
-create function credits.alert_remedies()
-returns table (rule text, remedy text)
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  values
-  ('discrepancies', 'Look at the discrepancies: each has its cause and what to do.'),
-  ('discrepancy_share', 'Many accounts at once: a restore, a migration or a script wrote by hand. Stop traffic, find '
-    'the change, then go class by class.'),
-  ('success_rate', 'Look at the providers: which one fails, and with what. Disable its models while it is down; every '
-    'failed job has been refunded.'),
-  ('rate_limit_spike', 'One account: a loop in a client, or abuse. Many: a plan''s limit is too low for a new '
-    'feature.'),
-  ('suspicious_activity', 'Look at the account''s timeline. Close it while you find out, if credits leave it.'),
-  ('overdue_jobs', 'The sweeper is late or stands still: see the task''s last runs. It refunds these jobs once it '
-    'runs.'),
-  ('provider_unreachable', 'Do not refund by hand: a result may still come. The jobs are refunded at their hard '
-    'timeout. Is the provider up, and its key valid?'),
-  ('task_not_running', 'Something must run the schedule: pg_cron, or what calls run_task. It catches up by itself.'),
-  ('task_failed', 'The task''s last run has the error; it is tried again at its next time.'),
-  ('payments_waiting', 'Look at the payments that wait: each has its cause and what to do.'),
-  ('files_waiting', 'Does the function tasks answer, and Storage? The queue goes on by itself once they do.'),
-  ('teams_without_owner', 'Find out whose the team is, open it and give it an owner; or erase it.'),
-  ('events_undelivered', 'Repair the webhook''s receiver, or set its new address; then retry the events that were '
-    'given up.'),
-  ('alerts_undelivered', 'The function deliver-events does not answer: look at its log, its address and its secret.');
-$$;
-comment on function credits.alert_remedies() is
-  'What to do when a rule fires, in a sentence or two; SECURITY_HARDENING.md says more.';
-
-create view public.operator_alerts
-with (security_barrier = true)
-as
-select a.id as alert_id, a.resolved_at is null as is_open, a.rule, a.severity, a.subject, a.value, a.threshold,
-  a.detail, r.description, m.remedy, a.fired_at, a.updated_at, a.resolved_at, a.announced_at, a.acknowledged_at,
-  a.acknowledged_by, r.muted_until
-from public.credit_alerts as a
-join public.credit_alert_rules as r on r.name = a.rule
-left join credits.alert_remedies() as m on m.rule = a.rule
-where (select credits.operator_role()) is not null;
-comment on view public.operator_alerts is
-  'Alerts, for operators: open ones (is_open) and resolved ones, with what to do (remedy).';
-
-create function credits.runs_now()
-returns setof public.reconciliation_runs
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select * from public.reconciliation_latest where (select credits.operator_role()) is not null;
-$$;
-comment on function credits.runs_now() is
-  'The runs whose findings stand (reconciliation_latest), for operators alone: no row for anybody else.';
-
-create view public.operator_discrepancies
-with (security_barrier = true)
-as
-select f.id as finding_id, f.run_id, r.started_at as found_at, r.deep, f.invariant as class,
-  coalesce(f.payment_key, f.job_id::text) as subject,
-  nullif(f.account_id, '00000000-0000-0000-0000-000000000000') as account_id, f.job_id, f.grant_id, f.seq,
-  f.payment_key, f.expected, f.actual, f.since, c.meaning, c.likely_cause as cause, c.remedy, x.fix
-from public.reconciliation_findings as f
-join credits.runs_now() as r on r.id = f.run_id
-join public.reconciliation_classes as c on c.invariant = f.invariant
-left join credits.operator_fixes() as x on x.invariant = f.invariant and coalesce(f.payment_key, f.job_id::text) <> ''
-where (select credits.operator_role()) is not null;
-comment on view public.operator_discrepancies is
-  'What the last reconciliations found, for operators, with cause and remedy. fix: the function that '
-  'operator_fix_discrepancy(class, subject, …) calls; null: none can. Stands until the next run: operator_reconcile.';
-
-create view public.operator_reconciliations
-with (security_barrier = true)
-as
-select r.id as run_id, r.deep, n.id is not null as is_latest, r.started_at, r.finished_at, r.accounts_checked,
-  r.entries_checked, r.accounts_broken, r.discrepancies
-from public.reconciliation_runs as r left join credits.runs_now() as n on n.id = r.id
-where (select credits.operator_role()) is not null;
-comment on view public.operator_reconciliations is
-  'Runs of the reconciliation, for operators. is_latest: its findings stand (operator_discrepancies).';
-
-create function public.operator_reconcile()
-returns setof public.operator_reconciliations
-language plpgsql
-security definer
-set search_path = '', pg_temp
--- As reconcile_credit_ledger, which this waits for.
-set statement_timeout = '60s'
-as $$
-declare
-  latest bigint;
-begin
-  perform credits.operator_reads();
-  if not exists (select from public.operator_abilities() as a where a.action = 'reconcile' and a.allowed) then
-    perform credits.operator_refuse('42501', 'reconcile needs the role support, and this operator''s is viewer',
-      'role_too_low', 'Ask an operator with that role.');
-  end if;
-  -- One at a time, so that two windows make one run.
-  perform pg_advisory_xact_lock(hashtextextended('credits.operator_reconcile', 0));
-  select r.id into latest from public.reconciliation_runs as r
-  where r.started_at > clock_timestamp() - interval '1 minute' order by r.started_at desc limit 1;
-  latest := coalesce(latest, (public.reconcile_credit_ledger()).id);
-  return query select o.* from public.operator_reconciliations as o where o.run_id = latest;
-end;
-$$;
-comment on function public.operator_reconcile() is
-  'Checks what is new (reconcile_credit_ledger), for operators from support up; the run. Within a minute of another '
-  'run it answers with that one. Raises 42501 for others.';
-
-create function credits.margins_now()
-returns setof public.generation_margins
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select * from public.generation_margins where (select credits.operator_role()) is not null;
-$$;
-comment on function credits.margins_now() is
-  'generation_margins, for operators alone: no row for anybody else.';
-
-create view public.operator_models
-with (security_barrier = true)
-as
-select m.name as model, m.effective_from,
-  case when m.effective_from > now() then 'future'
-    when m.effective_from = max(m.effective_from) filter (where m.effective_from <= now()) over (partition by m.name)
-      then 'in_force'
-    else 'past' end as state,
-  m.enabled, m.type, m.provider, m.provider_model, m.overage, coalesce(r.rates, '[]') as rates,
-  r.least_margin_percent, r.credits_per_usd, m.created_at
-from public.generation_models as m
-left join (
-  select p.model, p.effective_from, jsonb_agg(jsonb_build_object('meter', p.meter, 'price', p.price, 'per', p.per,
-      'price_usd', g.price_usd, 'cost_usd', g.cost_usd, 'margin_percent', g.margin_percent) order by p.meter) as rates,
-    min(g.margin_percent) as least_margin_percent, min(g.credits_per_usd) as credits_per_usd
-  from public.generation_model_rates as p
-  left join credits.margins_now() as g on g.model = p.model and g.effective_from = p.effective_from
-    and g.meter = p.meter
-  group by p.model, p.effective_from
-) as r on r.model = m.name and r.effective_from = m.effective_from
-where (select credits.operator_role()) is not null;
-comment on view public.operator_models is
-  'The price book, for operators: each price version with its rates ([{meter, price, per, price_usd, cost_usd, '
-  'margin_percent}]; null where the provider''s cost is not known). state: in_force, past or future. '
-  'least_margin_percent: of its meters, the worst.';
-
-create view public.operator_providers
-with (security_barrier = true)
-as
-select s.provider, s.model, s.jobs, s.succeeded, s.failed, s.canceled, s.open,
-  round(s.succeeded::numeric / nullif(s.succeeded + s.failed, 0), 4) as success_rate, s.p50_seconds, s.p95_seconds,
-  s.credits_charged, s.credits_refunded, s.last_failure_at, s.last_failure_code,
-  s.succeeded + s.failed < greatest(w.minimum, 1) or s.succeeded >= w.threshold * (s.succeeded + s.failed) as healthy
-from (
-  select j.provider, j.model, count(*) as jobs,
-    count(*) filter (where j.status = 'succeeded') as succeeded,
-    count(*) filter (where j.status in ('failed', 'expired')) as failed,
-    count(*) filter (where j.status = 'canceled') as canceled,
-    count(*) filter (where j.status in ('pending', 'running')) as open,
-    percentile_disc(0.5) within group (order by round(extract(epoch from j.ended_at - j.created_at), 3))
-      filter (where j.status = 'succeeded') as p50_seconds,
-    percentile_disc(0.95) within group (order by round(extract(epoch from j.ended_at - j.created_at), 3))
-      filter (where j.status = 'succeeded') as p95_seconds,
-    sum(j.cost)::bigint as credits_charged, sum(j.refunded)::bigint as credits_refunded,
-    max(j.ended_at) filter (where j.status in ('failed', 'expired')) as last_failure_at,
-    (array_agg(coalesce(j.error ->> 'code', j.status::text) order by j.ended_at desc)
-      filter (where j.status in ('failed', 'expired')))[1] as last_failure_code
-  from public.generation_jobs as j where j.created_at > now() - interval '24 hours'
-  group by j.provider, j.model
-) as s
-cross join (
-  select minimum, threshold from public.credit_alert_rules where name = 'success_rate'
-) as w
-where (select credits.operator_role()) is not null;
-comment on view public.operator_providers is
-  'How jobs of the last 24 hours went, by provider and model, for operators. success_rate: succeeded / (succeeded + '
-  'failed), null before any has ended. Percentiles: seconds from charge to success. healthy: the alert rule '
-  'success_rate would not fire.';
-
-create view public.operator_log
-with (security_barrier = true)
-as
-select a.operator_id, a.seq, a.action, a.account_id, a.subject, a.arguments, a.credits, a.first_seq, a.last_seq,
-  a.before, a.after, a.reason, a.approval_id, a.created_at
-from public.operator_actions as a
-where (select credits.operator_role()) is not null;
-comment on view public.operator_log is
-  'What operators did, for operators: see operator_actions. The newest first by created_at; ask by account_id or '
-  'operator_id.';
-
-create view public.operator_waiting
-with (security_barrier = true)
-as
-select p.id as approval_id, p.operator_id, p.action, p.account_id, p.subject, p.arguments, p.credits, p.reason,
-  case when p.state = 'waiting' and p.expires_at <= now() then 'expired' else p.state end as state, p.created_at,
-  p.expires_at, p.decided_by, p.decided_at, p.decision_reason, p.operator_id = (select auth.uid()) as is_mine
-from public.operator_approvals as p
-where (select credits.operator_role()) is not null;
-comment on view public.operator_waiting is
-  'Actions above a limit, for operators: waiting, approved, rejected or expired. is_mine: the calling operator asked '
-  'for it, so another one decides.';
-
-create view public.operator_team
-with (security_barrier = true)
-as
-select o.user_id, o.role, o.max_per_action, o.max_per_day, o.used_today, o.note, o.created_at, o.disabled_at
-from credits.operators_now() as o
-where (select credits.operator_role()) is not null;
-comment on view public.operator_team is
-  'Operators, for operators: role, limits in credits (null: none), and what was given and taken today (UTC).';
-
 -- supabase/schemas/17_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
@@ -19199,8 +16257,7 @@ begin
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
-    'credit_products', 'payment_customers', 'payments', 'payment_disputes', 'payment_subscriptions', 'payment_events',
-    'credit_operators', 'operator_actions', 'operator_approvals'
+    'credit_products', 'payment_customers', 'payments', 'payment_disputes', 'payment_subscriptions', 'payment_events'
   ] loop
     execute format('create policy %I on public.%I for select to credits_auditor using (true)',
       read || '_read_auditor', read);
@@ -19272,13 +16329,10 @@ credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
-credits.account_things(uuid,bigint,bigint); credits.account_version_raise(); credits.account_version_touch();
-credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
-credits.action_append(public.operator_actions); credits.action_chain(uuid);
-credits.action_hash(bytea,public.operator_actions); credits.action_title(public.operator_actions);
-credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
-credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
+credits.account_rejoined(); credits.account_reopened(); credits.account_version_raise();
+credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text);
+credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
@@ -19286,17 +16340,17 @@ credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone);
 credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
-credits.app_keys_check(uuid,uuid); credits.approval_answer(public.operator_approvals,boolean);
-credits.approval_asker(public.operator_approvals,public.credit_operators);
-credits.approval_decide(public.operator_approvals,uuid,text,credits.operator_request,jsonb);
-credits.approval_lock(uuid,public.credit_operators); credits.archive_account(uuid,bigint,bigint);
+credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
 credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
-credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast();
+credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
+credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
+credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -19308,11 +16362,11 @@ text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uu
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
-credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
-credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
-credits.check_success_rate(); credits.check_tables(); credits.check_trial();
-credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
+credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
+credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
+credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
+credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
@@ -19327,19 +16381,17 @@ credits.delivery_findings_now(); credits.departure_finish(public.account_erasure
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
 credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.discrepancy_account(text,text); credits.disputes_note(public.payments,jsonb);
-credits.ended_files_delete(uuid,uuid[]); credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.ended_files_delete(uuid,uuid[]);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
-credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
-credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
+credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
 credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
 credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
-credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
@@ -19351,90 +16403,52 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_identity_to_come(jsonb);
+credits.had_sign_up_grant(uuid); credits.has_broadcast(); credits.has_identity_to_come(jsonb);
 credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
 credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
-credits.job_outcome(public.generation_jobs); credits.job_provenance(jsonb);
-credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
+credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
-credits.movement_title(credits.account_thing,public.generation_jobs);
-credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.neutral_time(jsonb,text);
-credits.newest_jobs(text,timestamp with time zone,uuid,timestamp with time zone,integer);
-credits.newest_jobs_of_account(uuid,text,timestamp with time zone,uuid,integer);
-credits.newest_jobs_of_all(text,timestamp with time zone,uuid,integer);
-credits.newest_open_jobs(uuid,timestamp with time zone,uuid,integer);
-credits.newest_payments(uuid,text,timestamp with time zone,text,integer);
-credits.newest_things(uuid,timestamp with time zone,text,integer); credits.operation_findings_now();
-credits.operator_account_lock(uuid); credits.operator_act(text,uuid,text,jsonb,text,text);
-credits.operator_action_discrepancies(); credits.operator_answer(public.operator_actions,boolean);
-credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
-credits.operator_check_other(public.credit_operators,uuid);
-credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
-credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
-credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
-credits.operator_does_book_payment(credits.operator_request);
-credits.operator_does_cancel_job(credits.operator_request);
-credits.operator_does_close_account(credits.operator_request);
-credits.operator_does_erase_account(credits.operator_request);
-credits.operator_does_fix_discrepancy(credits.operator_request);
-credits.operator_does_grant(credits.operator_request,text);
-credits.operator_does_mute_alert(credits.operator_request);
-credits.operator_does_refund_job(credits.operator_request);
-credits.operator_does_reopen_account(credits.operator_request);
-credits.operator_does_retry_event(credits.operator_request);
-credits.operator_does_reverse_grant(credits.operator_request);
-credits.operator_does_set_overdraft(credits.operator_request);
-credits.operator_does_set_plan(credits.operator_request,text);
-credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
-credits.operator_entry_discrepancies(); credits.operator_fixes();
-credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
-credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
-credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
-credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views();
-credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
-credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
-credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
-credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
+credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
-credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
-credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
 credits.payment_lines(public.payments); credits.payment_lock(public.payments);
 credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
-credits.payment_remedy(text); credits.payment_reverse(public.payments,boolean);
-credits.payment_seal(public.payments); credits.payment_state(text);
+credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
 credits.payment_subscription(public.payments); credits.payment_target(public.payments);
 credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
 credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
@@ -19475,16 +16489,14 @@ credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
-credits.reversal_target(public.credit_ledger);
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
-credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
-credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid);
-credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
-credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
-credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
-credits.subscription_ends_at(public.payment_subscriptions);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
+credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
+credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
+credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
+credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -19497,12 +16509,8 @@ credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uu
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
 credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
-credits.text_used(public.generation_jobs,jsonb,text); credits.thing_end(uuid,bigint);
-credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,text,integer);
-credits.timeline_detail(jsonb,uuid,text);
-credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
-credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
-credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
+credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -19548,23 +16556,7 @@ public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with
 public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
 public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
-public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
-public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
-public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
-public.operator_fix_discrepancy(text,text,text,text);
-public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
-public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
-public.operator_mute_alert(text,timestamp with time zone,text,text);
-public.operator_payments_page(uuid,text,timestamp with time zone,text,integer); public.operator_people(uuid[]);
-public.operator_reconcile(); public.operator_refund_job(uuid,bigint,text,text);
-public.operator_reject(uuid,text,text); public.operator_remove(uuid,text,text);
-public.operator_reopen_account(uuid,text,text); public.operator_request_trail(text);
-public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,bigint,bigint,text,text);
-public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
-public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
-public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -19580,7 +16572,7 @@ public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb
 public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
 credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
@@ -19588,26 +16580,23 @@ public.account_members; public.credit_accounts; public.credit_alert_rules; publi
 public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
 public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
-public.credit_operators; public.credit_plans; public.credit_products; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
-public.generation_uploads; public.generation_usage; public.operator_actions; public.operator_approvals;
+public.credit_plans; public.credit_products; public.credit_request_events; public.credit_scheduled_tasks;
+public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_withdrawals; public.generation_jobs; public.generation_model_costs; public.generation_model_rates;
+public.generation_models; public.generation_provider_jobs; public.generation_uploads; public.generation_usage;
 public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
 public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
-credits.account_thing; credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
-credits.operator_request; credits.payment_discrepancy; credits.payment_terms; credits.priced_request;
-credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_operator_role;
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
+credits.expiry_position; credits.judged_file; credits.movement; credits.payment_discrepancy;
+credits.payment_terms; credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model;
+credits.transfer_order; credits.witness_object; public.credit_anomaly; public.credit_archive_result;
+public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
 public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
-public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
+public.generation_text_terms; public.generation_upload; public.payment_checkout; public.payment_result;
 public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
@@ -19616,10 +16605,6 @@ public.account_balances; public.account_teams_without_owner; public.credit_anoma
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
 public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
-public.operator_account_grants; public.operator_account_members; public.operator_accounts;
-public.operator_alerts; public.operator_discrepancies; public.operator_events; public.operator_jobs;
-public.operator_log; public.operator_me; public.operator_models; public.operator_payments;
-public.operator_providers; public.operator_reconciliations; public.operator_team; public.operator_waiting;
 public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
@@ -19711,10 +16696,6 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR
 SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_operators', 'credit_operators_read_auditor', $sql$
-CREATE POLICY credit_operators_read_auditor ON public.credit_operators AS PERMISSIVE FOR SELECT TO
-credits_auditor
-USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read', $sql$
 CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
@@ -19801,14 +16782,6 @@ USING (true)$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
 CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.operator_actions', 'operator_actions_read_auditor', $sql$
-CREATE POLICY operator_actions_read_auditor ON public.operator_actions AS PERMISSIVE FOR SELECT TO
-credits_auditor
-USING (true)$sql$),
-('policy', 'public.operator_approvals', 'operator_approvals_read_auditor', $sql$
-CREATE POLICY operator_approvals_read_auditor ON public.operator_approvals AS PERMISSIVE FOR SELECT TO
-credits_auditor
-USING (true)$sql$),
 ('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
 CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -19894,6 +16867,10 @@ lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_
 is_team ON public.credit_accounts
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
+('trigger', 'public.credit_accounts', 'balance_broadcast', $sql$
+CREATE OR REPLACE TRIGGER balance_broadcast AFTER UPDATE OF balance ON public.credit_accounts
+FOR EACH ROW WHEN (false)
+EXECUTE FUNCTION credits.balance_broadcast()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
 CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
 FOR EACH ROW
@@ -19975,6 +16952,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
+CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
+FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
+EXECUTE FUNCTION credits.broadcast_follows()$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings
 FOR EACH ROW
@@ -20022,16 +17003,6 @@ ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sq
 CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
 FOR EACH ROW
 EXECUTE FUNCTION credits.version_takes_rates()$sql$),
-('trigger', 'public.operator_actions', 'operator_actions_refuse_change', $sql$
-CREATE OR REPLACE TRIGGER operator_actions_refuse_change BEFORE DELETE OR UPDATE ON public.operator_actions
-FOR EACH ROW
-EXECUTE FUNCTION credits.actions_refuse_change();
-ALTER TABLE public.operator_actions ENABLE ALWAYS TRIGGER operator_actions_refuse_change$sql$),
-('trigger', 'public.operator_actions', 'operator_actions_refuse_truncate', $sql$
-CREATE OR REPLACE TRIGGER operator_actions_refuse_truncate BEFORE TRUNCATE ON public.operator_actions
-FOR EACH STATEMENT
-EXECUTE FUNCTION credits.actions_refuse_change();
-ALTER TABLE public.operator_actions ENABLE ALWAYS TRIGGER operator_actions_refuse_truncate$sql$),
 ('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes
 FOR EACH ROW
@@ -20199,11 +17170,6 @@ as $$
   union all
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
-    and not credits.is_operator_view(oid)
-  union all
-  select format('alter view %s set (security_invoker = false, security_barrier = true)', oid::regclass)
-  from credits.deployed_relations()
-  where p_step = 'tables' and credits.is_operator_view(oid) and not credits.has_barrier(reloptions)
   union all
   select format('drop policy if exists %I on %s; %s', part_name, table_name, definition)
   from credits.part_differences('policy')
@@ -20238,6 +17204,7 @@ begin
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
   return query select * from credits.storage_set_up();
+  return query select * from credits.broadcast_set_up();
   -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
@@ -20250,9 +17217,9 @@ $$;
 comment on function public.repair_deployment() is
   'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
   'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
-  'publication supabase_realtime, the bucket generations and its policy, the role credits_auditor. One row per '
-  'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
-  'postgres); privileges that you gave to roles of your own stay.';
+  'publication supabase_realtime, the bucket generations and its policy, broadcasts, the role credits_auditor. One row '
+  'per statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql '
+  'as postgres); privileges that you gave to roles of your own stay.';
 
 -- supabase/schemas/17_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
@@ -20488,6 +17455,27 @@ comment on function credits.foreign_storage_policies() is
   'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
   'at all.';
 
+create function credits.check_broadcast()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.has_broadcast() then
+    if (select broadcast_balance from public.credit_settings) then
+      return next credits.check_none('balances are broadcast',
+        array['Supabase Realtime cannot send from this database'],
+        'Update Realtime, or update public.credit_settings set broadcast_balance = false.');
+    end if;
+    return;
+  end if;
+  return next credits.check_none('balances are broadcast to those who may see them, by the setting',
+    nullif(array(select credits.broadcast_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+end;
+$$;
+comment on function credits.check_broadcast() is
+  'Whether broadcasts of balances are as the setting says. No rows without Realtime, where they are off.';
+
 create function credits.check_storage()
 returns setof credits.deployment_check
 language plpgsql
@@ -20516,6 +17504,21 @@ comment on function credits.check_storage() is
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
 
+create function credits.installed_release()
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if to_regclass('credits.installation') is null then
+    return null;
+  end if;
+  return (select i.release from credits.installation as i order by i.applied_at desc limit 1);
+end;
+$$;
+comment on function credits.installed_release() is 'The release that was applied last; null if nothing says which.';
+
 create function credits.check_installation()
 returns setof credits.deployment_check
 language plpgsql
@@ -20523,7 +17526,12 @@ set search_path = '', pg_temp
 as $$
 declare
   again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
 begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
   return next credits.check_none('tables, views, functions and types exist',
     (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
      where case o.kind when 'type' then to_regtype(o.identity)::oid
@@ -20583,10 +17591,7 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users execute only functions that read',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
-     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
-       -- These ask first whether the user is an operator.
-       and oid::regprocedure::text !~ format('^(public\.)?operator_(%s)\(',
-         (select string_agg(action, '|') from credits.operator_rights()))),
+     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
     (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
@@ -20608,12 +17613,7 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('every view runs with its reader''s rights',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
-       and not credits.is_operator_view(oid)),
-    'As the owner: select public.repair_deployment();');
-  return next credits.check_none('views of operators show nothing before their gate',
-    (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where credits.is_operator_view(oid) and not credits.has_barrier(reloptions)),
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
@@ -20774,6 +17774,7 @@ begin
   return query select * from credits.check_ledger();
   begin
     return query select * from credits.check_storage();
+    return query select * from credits.check_broadcast();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
@@ -20843,27 +17844,8 @@ as $$
     quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
-  -- Operators: the gate inside decides.
-  ('authenticated', 'execute', 'function', null, '
-    operator_abilities operator_acknowledge_alert operator_approve operator_book_payment operator_cancel_job
-    operator_close_account operator_erase_account operator_fix_discrepancy operator_grant operator_mute_alert
-    operator_refund_job operator_reject operator_remove operator_reopen_account operator_retry_event
-    operator_reverse_grant operator_set operator_set_overdraft operator_set_plan operator_withdraw
-    credits.operator_role'),
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
-  -- What operators read: a view that shows nothing to others, a function that refuses them.
-  ('authenticated', 'select', 'table', null, '
-    operator_account_grants operator_account_members operator_accounts operator_alerts operator_discrepancies
-    operator_events operator_jobs operator_log operator_me operator_models operator_payments operator_providers
-    operator_reconciliations operator_team operator_waiting'),
-  ('authenticated', 'execute', 'function', null, '
-    operator_accounts_page operator_jobs_page operator_payments_page operator_people operator_reconcile
-    operator_request_trail operator_search operator_timeline'),
-  -- Functions that those views call, which run as their reader.
-  ('authenticated', 'execute', 'function', null, '
-    credits.alert_remedies credits.margins_now credits.operator_fixes credits.operators_now credits.payment_remedy
-    credits.runs_now'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -20876,8 +17858,7 @@ as $$
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
     credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payment_deferred_revenue
-    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments
-    credit_operators operator_actions operator_approvals'),
+    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -20903,7 +17884,7 @@ as $$
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
     credits.file_counts credits.file_discrepancies credits.failure_code credits.job_asker credits.job_provider_cost
-    credits.operator_discrepancies credits.payment_discrepancies
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -20920,7 +17901,7 @@ as $$
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
     payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs
-    generation_uploads credit_operators operator_actions operator_approvals'),
+    generation_uploads'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -20964,7 +17945,7 @@ as $$
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
-    verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
+    verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');
@@ -21119,4 +18100,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '7e0f18215f3edf1b4822c807e51379fb66cf3a3d4d6074513ca2eb8865bc8ae5');
+values ('0.9.0', '20260101000100_atomic_credits.sql', '8dfa913f95f0f069e510df1d0400949e5ecf2c72e9597b156736dc2b30a3fcab');

@@ -1,4 +1,4 @@
--- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
+-- Atomic Credits 0.9.0, made from supabase/schemas by npm run regenerate: edit there.
 select public.apply_schedule();
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000200_atomic_credits_schedule.sql', '7e0f18215f3edf1b4822c807e51379fb66cf3a3d4d6074513ca2eb8865bc8ae5');
+values ('0.9.0', '20260101000200_atomic_credits_schedule.sql', '8dfa913f95f0f069e510df1d0400949e5ecf2c72e9597b156736dc2b30a3fcab');

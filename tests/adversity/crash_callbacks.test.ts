@@ -16,12 +16,12 @@ import {
 } from "../support/own_stack.ts";
 import {
   deliver,
+  OPEN_SUBMISSIONS,
   type Prediction,
   REPLICATE_ENV,
   type ReplicateServer,
   saying,
   startReplicateServer,
-  SUBMISSIONS,
 } from "../support/replicate_server.ts";
 
 const PRICE = 500;
@@ -94,7 +94,7 @@ const untilGiven = (prompt: string) =>
 
 const POINTS: Record<string, Point> = {
   "between charge and submission": {
-    prompt: SUBMISSIONS.silence,
+    prompt: OPEN_SUBMISSIONS.silence,
     kill: (ask, prompt) => killAt(untilGiven(prompt), ask),
     afterwards: async (user, given) => {
       await sweep(user);

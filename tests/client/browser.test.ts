@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { actAsRealtime, type Realtime } from "../support/realtime.ts";
 import { hasBrowser, look, openBrowser } from "../support/browser.ts";
 import { type AppProject, installClient } from "../support/client_package.ts";
 import { sql } from "../support/database.ts";
@@ -39,6 +40,7 @@ describe.skipIf(!hasBrowser())(
     let app: Loopback;
     let browser: Browser;
     let page: Page;
+    let channel: Realtime;
     const noise: string[] = [];
     const email = `${randomUUID()}@example.com`;
 
@@ -70,6 +72,7 @@ describe.skipIf(!hasBrowser())(
       browser = await openBrowser();
       page = await browser.newPage();
       page.on("pageerror", ({ message }) => noise.push(message));
+      channel = await actAsRealtime(page);
     });
     afterAll(async () => {
       await browser?.close();
@@ -117,9 +120,14 @@ describe.skipIf(!hasBrowser())(
       await page.locator("#job").getByText("succeeded, 500 credits").waitFor();
     });
 
-    test("sees credits that come from elsewhere", async () => {
-      await sql`
-        select public.grant_credits(id, 5, 'test') from auth.users where email = ${email}`;
+    test("hears of credits that come from elsewhere", async () => {
+      const [account] = await sql<{ id: string }[]>`
+        select id from public.credit_accounts where user_id = (
+          select id from auth.users where email = ${email})`;
+      const topic = `realtime:credits:${account!.id}`;
+      await expect.poll(channel.joined).toEqual([{ topic, private: true }]);
+      await sql`select public.grant_credits(${account!.id}, 5, 'test')`;
+      channel.broadcast(topic, "balance", { balance: 205, seq: 9 });
       await balance(205);
     });
 
@@ -127,6 +135,7 @@ describe.skipIf(!hasBrowser())(
       await press("Sign out");
       await page.getByRole("textbox").waitFor();
       expect(await page.locator("#balance").count()).toBe(0);
+      await expect.poll(channel.joined).toEqual([]);
       expect(noise).toEqual([]);
     });
   },

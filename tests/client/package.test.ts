@@ -1,6 +1,6 @@
 import { build } from "esbuild";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { cp, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -89,6 +89,24 @@ describe("the packed file", () => {
     const file = await app.write("typed.ts", TYPED);
     expect(app.typeErrorsInNode([file])).toEqual([]);
   });
+});
+
+test("an app that began as a copy of examples/app has its types, and builds", async () => {
+  const folder = join(app.folder, "copy");
+  await cp("examples/app", folder, { recursive: true });
+  const vite = join(app.folder, "node_modules", "vite");
+  const tools = join(process.cwd(), "node_modules");
+  await symlink(join(tools, "vite"), vite);
+  const { PATH, HOME } = process.env;
+  const env = { PATH, HOME, VITE_SUPABASE_URL: "https://abc.supabase.co" };
+  const tsc = join(tools, "typescript", "bin", "tsc");
+  await run(process.execPath, [tsc, "-p", folder], { env });
+  const program = join(vite, "bin", "vite.js");
+  await run(process.execPath, [program, "build"], { cwd: folder, env });
+  const page = await readFile(join(folder, "dist", "index.html"), "utf8");
+  const [, script] = /src="\/(assets\/[^"]+\.js)"/.exec(page)!;
+  expect(await readFile(join(folder, "dist", script!), "utf8"))
+    .toContain("https://abc.supabase.co");
 });
 
 const TYPED = `

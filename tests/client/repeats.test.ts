@@ -105,6 +105,7 @@ describe("a generation that is answered", () => {
     [402, "insufficient_credits", false],
     [409, "price_changed", false],
     [429, "rate_limited", true],
+    [501, "payments_not_set_up", false],
     [502, "provider_failed", false],
     [504, "provider_timeout", false],
   ])("%i %s is not repeated", async (status, code, isRetryable) => {

@@ -3,6 +3,7 @@ import { createCredits, type Credits } from "../../client/index.ts";
 import {
   appClient,
   creditsOf,
+  failureOf,
   problemAnswer,
 } from "../support/credits_client.ts";
 import { sql } from "../support/database.ts";
@@ -44,6 +45,23 @@ describe("a balance that is watched", () => {
     await soon(() => shown).toEqual([CREDITS]);
     await credits.generate(SMALL_IMAGE);
     await soon(() => shown).toEqual([CREDITS, CREDITS - 500]);
+  });
+
+  test("is looked at while a generation of the same client goes on", async () => {
+    let end = (_: Response) => {};
+    const slow = await creditsOf(user, {
+      answering: ({ url }) =>
+        url.endsWith("/generate")
+          ? new Promise((resolve) => end = resolve)
+          : undefined,
+    });
+    const { shown } = show(slow);
+    await soon(() => shown.length).toBe(1);
+    const failure = failureOf(slow.generate(SMALL_IMAGE));
+    await add(10);
+    await soon(() => shown.length).toBe(2);
+    end(problemAnswer(502, "provider_failed"));
+    expect(await failure).toMatchObject({ code: "provider_failed" });
   });
 
   test("is shown when it changes, once, and no more after the end", async () => {

@@ -135,3 +135,29 @@ test("the functions generate and charge, served from the app's folder", async ()
     await stop();
   }
 });
+
+test("what it prints next can be pasted: the address of a linked project, and one secret in both places", async () => {
+  const linked = await installer.makeApp({
+    ...EMPTY,
+    "supabase/.temp/project-ref": "abcdefghijklmnopqrst",
+  });
+  const { text } = await linked.run("init", "--yes", "--prefix", "credits-");
+  expect(text).not.toMatch(/<ref>|supabase link/);
+  expect(text).toContain(
+    "npx atomic-credits doctor --url https://abcdefghijklmnopqrst.supabase.co ",
+  );
+  expect(text).toContain(
+    "'https://abcdefghijklmnopqrst.supabase.co/functions/v1/credits-'",
+  );
+  const secrets = [...text.matchAll(/whsec_([A-Za-z0-9+/=]+)/g)]
+    .map(([, secret]) => secret);
+  expect(secrets).toEqual([secrets[0], secrets[0]]);
+  expect(Buffer.from(secrets[0]!, "base64")).toHaveLength(24);
+
+  const { text: elsewhere } = await app.run("init", "--dry-run");
+  expect(elsewhere).not.toContain("whsec_");
+  const unlinked = await installer.makeApp(EMPTY);
+  expect((await unlinked.run("init", "--yes")).text).toContain(
+    "npx supabase link --project-ref <ref>",
+  );
+});

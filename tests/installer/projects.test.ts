@@ -174,7 +174,7 @@ describe("a project with names in the way", () => {
     await expectRefusal(
       app,
       ["init", "--yes"],
-      /credit_alerts \(20260301120000_alerts\.sql\)\n {2}generation_job_status[^]*grant_credits[^]*schema credits \(20260302/,
+      /credit_alerts \(supabase\/migrations\/20260301120000_alerts\.sql\)\n {2}generation_job_status[^]*grant_credits[^]*schema credits \(supabase\/migrations\/20260302/,
     );
   });
 

@@ -27,6 +27,7 @@ beforeAll(async () => {
   installed = await packTheInstaller();
   newer = await packTheInstaller(alter({
     release: "99.0.0",
+    checksum: "9".repeat(64),
     files: {
       "functions/_shared/moment.ts": "export const moment = 2;\n",
       "functions/generate/answer.ts": "export const answer = 2;\n",
@@ -34,10 +35,11 @@ beforeAll(async () => {
       "functions/_shared/keep_alive.ts": undefined,
       "functions/_shared/brand_new.ts": "export const brandNew = 1;\n",
     },
-    migrations: { atomic_credits_later: LATER },
+    steps: { atomic_credits_later: LATER },
   }));
   another = await packTheInstaller(alter({
     release: "99.0.1",
+    checksum: "8".repeat(64),
     files: { "migrations/atomic_credits.sql": "-- Atomic Credits 99.0.1\n" },
   }));
 });

@@ -7,7 +7,7 @@ import {
 } from "../../scripts/stack/functions.ts";
 import { freePort } from "../../scripts/stack/port.ts";
 import { type CommandResult, runCommand } from "../../scripts/test/command.ts";
-import { stack } from "./stack.ts";
+import type { TestStack } from "./stack.ts";
 
 /** What config.toml says, too. */
 const IMPORT_MAP = "supabase/functions/_atomic_credits/deno.json";
@@ -43,10 +43,18 @@ export async function checkTypes(folder: string): Promise<CommandResult> {
   ], { cwd: folder, env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" } });
 }
 
-/** Serves an app's functions from its folder, beside this worker's stack. */
+/** What functions are told about the stack beside which they are served. */
+export type Beside = Pick<
+  TestStack,
+  "url" | "publishableKey" | "secretKey" | "jwtSecret" | "databaseUrl"
+>;
+
+/** Serves an app's functions from its folder, beside this worker's stack unless another is given. */
 export async function serveFunctions(
   folder: string,
+  beside?: Beside,
 ): Promise<{ url: string; stop: () => Promise<void> }> {
+  const stack = beside ?? (await import("./stack.ts")).stack;
   const names = await functionsOf(folder);
   await writeFile(join(folder, SERVER), serverOf(names));
   const port = await freePort();

@@ -17,6 +17,10 @@ export const SUBMISSIONS = {
   serverError: "please fail to submit with 500",
   invalidInput: "please refuse the input",
   redirect: "please redirect the submission",
+} as const;
+
+/** Prompts of jobs that a server may have, for all that its answer says. */
+export const OPEN_SUBMISSIONS = {
   garbage: "please answer with a page of HTML",
   noId: "please answer without an id",
   longId: "please answer with an id without an end",
@@ -242,12 +246,12 @@ function refusals({ key, path, named }: Protocol): Record<string, Answer> {
     [SUBMISSIONS.invalidInput]: sending(422, { detail: "no such input" }),
     [SUBMISSIONS.redirect]: (response) =>
       response.writeHead(307, { location: `${path}/predictions` }).end(),
-    [SUBMISSIONS.garbage]: (response) =>
+    [OPEN_SUBMISSIONS.garbage]: (response) =>
       response.writeHead(201, { "content-type": "text/html" }).end("<html>"),
-    [SUBMISSIONS.noId]: sending(201, named(undefined)),
-    [SUBMISSIONS.longId]: sending(201, named("x".repeat(256))),
-    [SUBMISSIONS.reset]: (response) => response.socket?.resetAndDestroy(),
-    [SUBMISSIONS.silence]: () => {},
+    [OPEN_SUBMISSIONS.noId]: sending(201, named(undefined)),
+    [OPEN_SUBMISSIONS.longId]: sending(201, named("x".repeat(256))),
+    [OPEN_SUBMISSIONS.reset]: (response) => response.socket?.resetAndDestroy(),
+    [OPEN_SUBMISSIONS.silence]: () => {},
   };
 }
 

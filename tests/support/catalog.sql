@@ -18,7 +18,7 @@ from pg_class as c join spaces as s on s.oid = c.relnamespace
 cross join lateral (select string_agg(x::text, ',' order by x::text) as text from unnest(c.relacl) as x) as acl
 union all
 select 'column', format('%s.%I', a.attrelid::regclass, a.attname),
-  concat_ws(' | ', a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+  concat_ws(' | ', row_number() over (partition by a.attrelid order by a.attnum), format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
     pg_get_expr(d.adbin, d.adrelid), a.attacl::text, col_description(a.attrelid, a.attnum), a.attstorage, a.attcollation::regcollation)
 from pg_attribute as a join pg_class as c on c.oid = a.attrelid join spaces as s on s.oid = c.relnamespace
 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum

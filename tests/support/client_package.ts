@@ -23,7 +23,14 @@ export interface AppProject {
 }
 
 /** What an app has beside the client. */
-const OTHERS = ["@supabase", "@types", "react", "react-dom", "scheduler"];
+const OTHERS = [
+  "@supabase",
+  "@types",
+  "openai",
+  "react",
+  "react-dom",
+  "scheduler",
+];
 
 /** Builds and packs the client, and installs the packed file in an empty folder. */
 export async function installClient(): Promise<AppProject> {

@@ -74,7 +74,16 @@ export async function packTheInstaller(
   const folder = join(home, "build");
   await buildInstaller(process.cwd(), folder);
   await change(folder);
-  const file = await packInstaller(folder, home);
+  return installerIn(home, await packInstaller(folder, home));
+}
+
+/** A file that was packed before. */
+export async function installerOf(file: string): Promise<PackedInstaller> {
+  const home = await mkdtemp(join(tmpdir(), "atomic-credits-installer-"));
+  return installerIn(home, file);
+}
+
+function installerIn(home: string, file: string): PackedInstaller {
   let made = 0;
   return {
     file,
@@ -130,7 +139,12 @@ function program(folder: string): string {
 }
 
 function start(folder: string, args: string[]): StartedInstaller {
-  const { SUPABASE_URL: _, SUPABASE_SECRET_KEY: __, ...env } = process.env;
+  const {
+    SUPABASE_URL: _,
+    SUPABASE_SECRET_KEY: __,
+    SUPABASE_PUBLISHABLE_KEY: ___,
+    ...env
+  } = process.env;
   const child = spawn(process.execPath, [program(folder), ...args], {
     cwd: folder,
     env,
@@ -164,16 +178,17 @@ async function readAll(folder: string): Promise<Record<string, string>> {
   );
 }
 
-/** What another release has: files of the payload with other content, or none, and further migrations. */
+/** What another release has: its SQL's checksum, files of the payload with other content, or none, and what leads to it. */
 export interface Difference {
   readonly release: string;
+  readonly checksum?: string;
   readonly files?: Record<string, string | undefined>;
-  readonly migrations?: Record<string, string>;
+  readonly steps?: Record<string, string>;
 }
 
 /** Makes another release of a built package. */
 export function alter(
-  { release, files = {}, migrations = {} }: Difference,
+  { release, checksum, files = {}, steps = {} }: Difference,
 ): (folder: string) => Promise<void> {
   return async (folder) => {
     const place = (path: string) => join(folder, "payload", path);
@@ -184,7 +199,7 @@ export function alter(
     const all = {
       ...files,
       ...Object.fromEntries(
-        Object.entries(migrations)
+        Object.entries(steps)
           .map(([name, text]) => [`migrations/${name}.sql`, text]),
       ),
     };
@@ -197,15 +212,24 @@ export function alter(
       await writeFile(place(path), content);
       hashes[path] = sha256(content);
     }
-    const old = contents.migrations.map(({ name }) => name);
     const altered: Contents = {
       ...contents,
       release,
+      checksum: checksum ?? contents.checksum,
       files: hashes,
-      migrations: [...old, ...Object.keys(migrations)].map((name) => ({
+      migrations: contents.migrations.map(({ name }) => ({
         name,
         sha256: hashes[`migrations/${name}.sql`]!,
       })),
+      steps: [
+        ...contents.steps,
+        ...Object.keys(steps).map((name) => ({
+          name,
+          sha256: hashes[`migrations/${name}.sql`]!,
+          from: contents.checksum,
+          to: checksum ?? contents.checksum,
+        })),
+      ],
     };
     await writeFile(place("manifest.json"), JSON.stringify(altered));
     const description = JSON.parse(

@@ -93,7 +93,8 @@ export async function readRows(
           'member', j.member_id, 'late', j.late_settled_at is not null, 'erased', j.erased_at is not null,
           'unwanted', j.ended_at is null and exists (select from public.generation_provider_jobs as p
             where p.account_id = j.account_id and p.job_id = j.id and p.cancel_requested_at is not null),
-          'key', j.idempotency_key, 'deadline', (extract(epoch from j.deadline_at) * 1000000)::bigint
+          'key', j.idempotency_key, 'overdue', j.ended_at is null and j.deadline_at <= now(),
+          'deadline', (extract(epoch from j.deadline_at) * 1000000)::bigint
         )) from ours as o join public.generation_jobs as j on j.account_id = o.id), '[]'),
       'entries', coalesce((select json_agg(json_build_object(
           'account', o.account, 'seq', l.seq, 'delta', l.delta, 'balance', l.balance_after, 'kind', l.kind,
@@ -160,6 +161,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
       late: job.late,
       erased: job.erased,
       unwanted: isOpen(job) && job.isUnwanted,
+      overdue: isOpen(job) && job.overdue > 0,
       key: job.key === null || job.erased ? null : `key-${job.key}`,
     })).sort(byId),
     entries: world.accounts.flatMap(({ entries }, account) =>

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const COPIED = [
+  "client",
+  "examples",
   "functions",
   "scripts",
   "supabase",

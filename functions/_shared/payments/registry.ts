@@ -1,5 +1,5 @@
 import { logEvent } from "../log.ts";
-import { type Problem, serviceUnavailable } from "../problem.ts";
+import { paymentsNotSetUp, type Problem } from "../problem.ts";
 import type { Environment } from "../settings.ts";
 import type { PaymentEvents, PaymentProvider } from "./provider.ts";
 import { sandboxProvider } from "./sandbox.ts";
@@ -29,5 +29,5 @@ function notSetUp(variables: string): Problem {
     variable: variables,
     remedy: `Set ${variables}: docs/payments.md.`,
   });
-  return serviceUnavailable(`Payments are not set up: set ${variables}.`);
+  return paymentsNotSetUp(`set ${variables}.`);
 }

@@ -1,4 +1,4 @@
-import { invalidRequest, serviceUnavailable } from "../problem.ts";
+import { invalidRequest, paymentsNotSetUp } from "../problem.ts";
 import type { Environment } from "../settings.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { Environment } from "../settings.ts";
  * addresses. One that is listed allows itself and what is below its path, on the same origin: so no request can send
  * a buyer to a page that is not the app's.
  *
- * @throws {Problem} 400 `invalid_request` for an address that is not allowed; 503 where one is needed and none is listed
+ * @throws {Problem} 400 `invalid_request` for an address that is not allowed; 501 where one is needed and none is listed
  */
 export function returnAddress(
   asked: string | undefined,
@@ -17,8 +17,8 @@ export function returnAddress(
     .split(/\s+/).filter((url) => URL.canParse(url));
   if (asked !== undefined) return allowedAddress(asked, allowed);
   if (allowed[0] || !isNeeded) return allowed[0];
-  throw serviceUnavailable(
-    "Payments are not set up: set PAYMENTS_RETURN_URLS to the addresses that a buyer may come back to.",
+  throw paymentsNotSetUp(
+    "set PAYMENTS_RETURN_URLS to the addresses that a buyer may come back to.",
   );
 }
 

@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
 import { logEvent } from "../log.ts";
-import { serviceUnavailable } from "../problem.ts";
+import { paymentsNotSetUp } from "../problem.ts";
 import type { Environment } from "../settings.ts";
 import { timeOf } from "./neutral.ts";
 import type { Checkout, CheckoutOrder, PaymentProvider } from "./provider.ts";
@@ -69,7 +69,7 @@ function taxParams(word: string | undefined): SessionParams {
     variable: "PAYMENTS_STRIPE_TAX",
     remedy,
   });
-  throw serviceUnavailable(`Payments are not set up: ${remedy}`);
+  throw paymentsNotSetUp(remedy);
 }
 
 function absentOrFailed(error: unknown): null {

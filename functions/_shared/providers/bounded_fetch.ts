@@ -43,13 +43,25 @@ export async function connectTo(
   init: RequestInit,
 ): Promise<Response> {
   const response = await fetch(input, { ...init, redirect: "manual" })
-    .catch(() => {
+    .catch((error) => {
       init.signal?.throwIfAborted();
-      throw new ProviderError("connection");
+      throw new ProviderError("connection", undefined, wasReached(error));
     });
   if (response.status < 300 || response.status >= 400) return response;
   await response.body?.cancel();
   throw new ProviderError("provider_error", response.status);
+}
+
+// As Deno and Node say that there was no connection.
+const NOT_REACHED =
+  /\(Connect\)|dns error|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECT_TIMEOUT/;
+
+/** Whether a call that failed had a connection, so that it may have arrived. */
+function wasReached(error: Error): boolean {
+  const { message, code } = (error.cause ?? {}) as Partial<
+    Record<"message" | "code", string>
+  >;
+  return !NOT_REACHED.test(`${error.message} ${message} ${code}`);
 }
 
 /** What the answer to a request in JSON may have: its `n` images. */

@@ -42,12 +42,19 @@ export class ProviderError extends Error {
   readonly reason: FailureReason;
   /** HTTP status of the provider's answer, where there was one. */
   readonly providerStatus?: number;
+  /** Whether the provider may have the request. */
+  readonly wasReached: boolean;
 
-  constructor(reason: FailureReason, providerStatus?: number) {
+  constructor(
+    reason: FailureReason,
+    providerStatus?: number,
+    wasReached = reason === "timeout" || providerStatus !== undefined,
+  ) {
     super(MESSAGES[reason]);
     this.name = "ProviderError";
     this.reason = reason;
     this.providerStatus = providerStatus;
+    this.wasReached = wasReached;
   }
 
   /** The problem code that it is answered and kept with. */

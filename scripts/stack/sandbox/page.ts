@@ -91,13 +91,15 @@ function bookedLines(booked: Booked): string {
     .join("\n");
 }
 
-function links({ order }: Sale): string {
+function links({ id, order }: Sale): string {
   const all = `<a href="/sandbox/customers/${
     escape(order.customer)
   }">All payments of this account</a>`;
-  return order.returnTo
-    ? `${all} · <a href="${escape(order.returnTo)}">Back to the app</a>`
-    : all;
+  if (!order.returnTo) return all;
+  // The app learns which purchase it was, as from any other provider.
+  const back = new URL(order.returnTo);
+  back.searchParams.set("checkout_id", id);
+  return `${all} · <a href="${escape(back.href)}">Back to the app</a>`;
 }
 
 function money(amount: number, currency: string): string {

@@ -25,7 +25,7 @@ create table credits.installation (
   release text not null,
   file text not null,
   checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
-  applied_at timestamptz not null default now(),
+  applied_at timestamptz not null default clock_timestamp(),
   primary key (release, file)
 );
 comment on table credits.installation is

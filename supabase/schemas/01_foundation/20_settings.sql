@@ -33,7 +33,8 @@ create table public.credit_settings (
   on_dispute text not null default 'none'
     check (on_dispute in ('none', 'freeze', 'reverse')),
   output_url_seconds integer not null default 3600
-    check (output_url_seconds between 60 and 604800)
+    check (output_url_seconds between 60 and 604800),
+  broadcast_balance boolean not null default false
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -81,6 +82,9 @@ comment on column public.credit_settings.on_dispute is
   'given back if the dispute is won).';
 comment on column public.credit_settings.output_url_seconds is
   'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
+comment on column public.credit_settings.broadcast_balance is
+  'Whether each change of a balance is sent by Supabase Realtime, as {balance, seq} on the private channel '
+  'credits:<account>. It costs a row in realtime.messages for each movement.';
 
 alter table public.credit_settings enable row level security;
 

@@ -1,6 +1,6 @@
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries, jobs and payments are never touched.
--- Needs: payments, alert rules, tasks.
+-- Needs: payments, alert rules, tasks; when called: operator approvals.
 
 create function public.apply_retention()
 returns integer
@@ -48,6 +48,8 @@ begin
   delete from public.payment_events where updated_at < oldest and outcome <> 'waiting';
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
+  -- Kept: who asked for what is part of the trail.
+  update public.operator_approvals set state = 'expired' where state = 'waiting' and expires_at <= now();
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
@@ -62,6 +64,7 @@ $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts, events (delivered, or never) and '
   'payment events that do not wait, older than credit_settings.history_days, pg_cron''s own history of this schedule '
-  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Each task''s last run '
+  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Marks operators'' '
+  'requests that nobody decided on in time as expired. Each task''s last run '
   'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
   'or payments. Meant to run daily.';

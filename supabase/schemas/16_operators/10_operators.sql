@@ -52,7 +52,6 @@ as $$
   ('retry_event', 'support', false),
   ('approve', 'support', false),
   ('reject', 'support', false),
-  ('reconcile', 'support', false),
   ('reverse_grant', 'finance', true),
   ('set_plan', 'finance', true),
   ('set_overdraft', 'finance', true),

@@ -44,6 +44,8 @@ begin
       'Ask a second operator.');
   end if;
   perform credits.operator_check_own(p_approver, p_approval.account_id);
+  -- Beyond its own limits an approver may go: two have answered for it. Not one whose limit is 0.
+  perform credits.operator_within_limits(p_approver, p_approval.credits);
   select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
   if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
     perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',

@@ -1,6 +1,6 @@
 -- Gives: the boards of operators: alerts, discrepancies, prices and margins, providers, and what operators did.
 -- Keeps: opening a board checks nothing anew: discrepancies are those that the last runs recorded.
--- Needs: reconciliation runs, margins, alert rules, operator reads, operator team.
+-- Needs: reconciliation runs, margins, alert rules, operator operation, operator reads.
 
 create function credits.alert_remedies()
 returns table (rule text, remedy text)
@@ -96,7 +96,7 @@ declare
   latest bigint;
 begin
   perform credits.operator_reads();
-  if not exists (select from public.operator_abilities() as a where a.action = 'reconcile' and a.allowed) then
+  if credits.operator_role() < 'support' then
     perform credits.operator_refuse('42501', 'reconcile needs the role support, and this operator''s is viewer',
       'role_too_low', 'Ask an operator with that role.');
   end if;

@@ -35,10 +35,13 @@ credits.approval_lock(uuid,public.credit_operators); credits.archive_account(uui
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
 credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
-credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast();
+credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
+credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
+credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -50,11 +53,11 @@ text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uu
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
-credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
-credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
-credits.check_success_rate(); credits.check_tables(); credits.check_trial();
-credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
+credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
+credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
+credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
+credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
@@ -93,11 +96,12 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_identity_to_come(jsonb);
-credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
+credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
+credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
+credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_operator_view(oid);
 credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
@@ -636,6 +640,10 @@ lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_
 is_team ON public.credit_accounts
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
+('trigger', 'public.credit_accounts', 'balance_broadcast', $sql$
+CREATE OR REPLACE TRIGGER balance_broadcast AFTER UPDATE OF balance ON public.credit_accounts
+FOR EACH ROW WHEN (false)
+EXECUTE FUNCTION credits.balance_broadcast()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
 CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
 FOR EACH ROW
@@ -717,6 +725,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
+CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
+FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
+EXECUTE FUNCTION credits.broadcast_follows()$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings
 FOR EACH ROW

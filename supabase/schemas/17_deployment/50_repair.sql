@@ -54,6 +54,7 @@ begin
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
   return query select * from credits.storage_set_up();
+  return query select * from credits.broadcast_set_up();
   -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
@@ -66,6 +67,6 @@ $$;
 comment on function public.repair_deployment() is
   'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
   'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
-  'publication supabase_realtime, the bucket generations and its policy, the role credits_auditor. One row per '
-  'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
-  'postgres); privileges that you gave to roles of your own stay.';
+  'publication supabase_realtime, the bucket generations and its policy, broadcasts, the role credits_auditor. One row '
+  'per statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql '
+  'as postgres); privileges that you gave to roles of your own stay.';

@@ -97,6 +97,27 @@ comment on function credits.foreign_storage_policies() is
   'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
   'at all.';
 
+create function credits.check_broadcast()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.has_broadcast() then
+    if (select broadcast_balance from public.credit_settings) then
+      return next credits.check_none('balances are broadcast',
+        array['Supabase Realtime cannot send from this database'],
+        'Update Realtime, or update public.credit_settings set broadcast_balance = false.');
+    end if;
+    return;
+  end if;
+  return next credits.check_none('balances are broadcast to those who may see them, by the setting',
+    nullif(array(select credits.broadcast_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+end;
+$$;
+comment on function credits.check_broadcast() is
+  'Whether broadcasts of balances are as the setting says. No rows without Realtime, where they are off.';
+
 create function credits.check_storage()
 returns setof credits.deployment_check
 language plpgsql

@@ -2,6 +2,21 @@
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
 
+create function credits.installed_release()
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if to_regclass('credits.installation') is null then
+    return null;
+  end if;
+  return (select i.release from credits.installation as i order by i.applied_at desc limit 1);
+end;
+$$;
+comment on function credits.installed_release() is 'The release that was applied last; null if nothing says which.';
+
 create function credits.check_installation()
 returns setof credits.deployment_check
 language plpgsql
@@ -9,7 +24,12 @@ set search_path = '', pg_temp
 as $$
 declare
   again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
 begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
   return next credits.check_none('tables, views, functions and types exist',
     (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
      where case o.kind when 'type' then to_regtype(o.identity)::oid
@@ -71,7 +91,7 @@ begin
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')
        -- These ask first whether the user is an operator.
-       and oid::regprocedure::text !~ format('^(public\.)?operator_(%s)\(',
+       and oid::regprocedure::text !~ format('^(public\.)?operator_(reconcile|%s)\(',
          (select string_agg(action, '|') from credits.operator_rights()))),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
@@ -260,6 +280,7 @@ begin
   return query select * from credits.check_ledger();
   begin
     return query select * from credits.check_storage();
+    return query select * from credits.check_broadcast();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();

@@ -18,7 +18,8 @@ select set_eq($$select proname from ours where has_function_privilege('authentic
     'account_statement', 'account_statement_json', 'my_account_ids', 'is_price_in_force', 'balance_with_due',
     'is_product_in_force', 'my_paying_account_ids', 'operator_role', 'operator_abilities',
     'operator_accounts_page', 'operator_jobs_page', 'operator_payments_page', 'operator_people', 'operator_search',
-    'operator_timeline', 'operator_request_trail', 'alert_remedies', 'margins_now', 'operator_fixes', 'operators_now',
+    'operator_timeline', 'operator_request_trail', 'operator_reconcile', 'alert_remedies', 'margins_now',
+    'operator_fixes', 'operators_now',
     'payment_remedy', 'runs_now']::name[] || array(
     select format('operator_%s', action)::name from credits.operator_rights()),
   'a user asks and reads, and executes nothing else but what asks first whether they are an operator');

@@ -48,6 +48,7 @@ select pg_temp.is_found('create role kiosk; grant kiosk to authenticator;
   'privileges are the delivered ones');
 select pg_temp.is_found(format('grant select on %s to authenticated', min(inhrelid)::regclass),
   'privileges are the delivered ones') from pg_inherits where inhparent = 'credit_request_events'::regclass;
+select pg_temp.is_found('delete from credits.installation', 'the installed release is on record');
 select pg_temp.is_found('drop view credit_liability_daily', 'tables, views, functions and types exist');
 select pg_temp.is_found('drop function sweep_overdue_jobs(integer)', 'tables, views, functions and types exist');
 select pg_temp.is_found(

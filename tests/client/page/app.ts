@@ -8,13 +8,13 @@ declare const PROJECT: { url: string; key: string };
 declare const location: { href: string; search: string };
 
 const supabase = createClient(PROJECT.url, PROJECT.key);
-const credits = createCredits(supabase);
+const credits = createCredits(supabase, { broadcasts: true });
 const PASSWORD = "correct horse battery staple";
 const SIZE = { width: 64, height: 64 };
 
 /** An app of one page: sign in, balance, buy, generate, and what went wrong. */
 function App() {
-  const { balance, isLoading } = useCredits(credits, { intervalMs: 1_000 });
+  const { balance, isLoading } = useCredits(credits, { intervalMs: 60_000 });
   const { generate, generation, error, isGenerating } = useGenerate(credits);
   const { job } = useJob(credits, generation?.job_id ?? null);
   const [email, setEmail] = useState("");
