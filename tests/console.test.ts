@@ -45,8 +45,12 @@ describe.skipIf(!hasBrowser())(
 
     test("an operator signs in by mail and password, and out", async () => {
       const page = await pages.open();
+      let visits = 0;
+      page.on("framenavigated", () => visits++);
       await page.goto(pages.at("/"));
       await page.getByLabel("Email").fill(support.email);
+      // The page, its address with a hash, and the sign-in: not there again and again.
+      expect(visits).toBeLessThan(6);
       await page.getByLabel("Password").fill("correct horse battery staple");
       await button(page, "Sign in").click();
       await heading(page, "Search");

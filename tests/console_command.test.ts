@@ -1,9 +1,14 @@
 import { readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { behind, type Order } from "../console/src/data/pages.ts";
 import { csvOf } from "../console/src/parts/csv.ts";
 import { main } from "../scripts/console.ts";
 import { consoleHeaders, headersFile } from "../scripts/console/policy.ts";
+import { consoleSources, isBuilt, MARK } from "../scripts/console/sources.ts";
+import { buildConsoleBeside } from "../scripts/stack/console.ts";
 import { runCommand } from "./support/command.ts";
 
 const PROJECT = "https://abc.supabase.co";
@@ -28,6 +33,49 @@ describe("npm run console", () => {
   ])("refuses %j before it builds anything", async (flags, complaint) => {
     const { code, stderr } = await runCommand(main, ["--build", ...flags]);
     expect([code, stderr]).toEqual([1, expect.stringContaining(complaint)]);
+  });
+});
+
+describe("npm start", () => {
+  /** A project whose build is this script; what it says about it, beside a home. */
+  async function buildBeside(script: string) {
+    const folder = await mkdtemp(join(tmpdir(), "atomic-credits-console-"));
+    for (const path of ["scripts/console", "console"]) {
+      await cp(path, join(folder, path), {
+        recursive: true,
+        filter: (source) => !source.endsWith("node_modules"),
+      });
+    }
+    await writeFile(join(folder, "scripts", "run.mjs"), script);
+    const home = join(folder, "home");
+    const told = await new Promise<string>((resolve) => {
+      buildConsoleBeside(folder, home, resolve);
+    });
+    await rm(folder, { recursive: true });
+    return told;
+  }
+
+  test("says when the console that it builds beside itself is ready", async () => {
+    expect(await buildBeside("")).toBe("The console is ready.");
+  });
+
+  test("says why it cannot be built, and what to do", async () => {
+    const told = await buildBeside(
+      "console.error('no network'); process.exit(1)",
+    );
+    expect(told).toContain("cannot be built, all else works: no network");
+    expect(told).toContain("npm run console -- --build");
+  });
+
+  test("does not build again what was made from the same files", async () => {
+    const home = await mkdtemp(join(tmpdir(), "atomic-credits-console-"));
+    await mkdir(join(home, "console"));
+    const mark = join(home, "console", MARK);
+    await writeFile(mark, consoleSources(process.cwd()));
+    expect(isBuilt(process.cwd(), join(home, "console"))).toBe(true);
+    await writeFile(mark, "other files");
+    expect(isBuilt(process.cwd(), join(home, "console"))).toBe(false);
+    await rm(home, { recursive: true });
   });
 });
 

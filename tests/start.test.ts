@@ -67,6 +67,27 @@ async function expectEventsToWait(environment: string): Promise<void> {
   });
 }
 
+/** The printed link holds a session with a second factor, of somebody who may do everything. */
+async function expectConsole(output: string): Promise<void> {
+  const [, url, token] = /^ {2}(http\S+)\/console\/#\/demo\/(\S+)$/m
+    .exec(output)!;
+  const ask = async (path: string) => {
+    const key = /sb_publishable_\S+/.exec(output)![0];
+    const headers = { apikey: key, authorization: `Bearer ${token}` };
+    return await (await fetch(`${url}/${path}`, { headers })).json();
+  };
+  expect(await ask("rest/v1/operator_me")).toMatchObject([
+    { role: "admin", aal: "aal2" },
+  ]);
+  expect(await ask("auth/v1/user")).toMatchObject({
+    email: "operator@example.com",
+  });
+  // This copy of the project has no console/, so nothing is built, and all else works.
+  const pages = await fetch(`${url}/console/`);
+  expect(pages.status).toBe(503);
+  expect(await pages.text()).toContain("not built here yet");
+}
+
 async function stop(
   start: StackProcess,
   signal: NodeJS.Signals,
@@ -94,6 +115,7 @@ describe("npm start", { timeout: (START_SECONDS + 10) * 1000 }, () => {
       expect(environment).toMatch(new RegExp(`^${name}=.+$`, "m"));
     }
     expect(readBalance(first.output())).toBe(5_000);
+    await expectConsole(first.output());
     if (hasBrowser()) expect(await enterByOneClick(environment)).toBe("5,000");
     picture = await buyAndGenerate(first.output());
     await expectEventsToWait(environment);

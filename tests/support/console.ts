@@ -1,5 +1,5 @@
 import { getRequestListener } from "@hono/node-server";
-import { readFileSync } from "node:fs";
+import axe from "axe-core";
 import { createServer } from "node:http";
 import type { Page } from "playwright-core";
 import { inject } from "vitest";
@@ -109,11 +109,9 @@ function watch(
   });
 }
 
-const AXE = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
-
 /** What somebody who cannot see or point would stumble over: axe-core's serious and critical findings. */
 export async function obstacles(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return await page.evaluate(async () => {
     // deno-lint-ignore no-explicit-any
     const { axe, document } = globalThis as any;

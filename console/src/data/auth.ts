@@ -23,6 +23,8 @@ export function authProvider(client: SupabaseClient): AuthProvider {
       status === 401 ? Promise.reject() : Promise.resolve(),
     // Also when Auth does not answer: this browser forgets the session.
     logout: async () => {
+      // react-admin asks until its sign-in page is drawn. Each answer sends it there anew, and delays the drawing.
+      if (location.hash.startsWith("#/login")) await new Promise(() => {});
       const { error } = await client.auth.signOut({ scope: "local" });
       if (error) localStorage.removeItem(SESSION);
     },
