@@ -18857,13 +18857,14 @@ rows 50
 set search_path = '', pg_temp
 as $$
   -- What an action booked is there by its entries, with the action's name.
-  (select a.created_at, a.name, 'operator', credits.action_title(a.action), a.credits, null::bigint,
+  (select a.created_at, a.name, 'operator', credits.action_title(a.action), null::bigint, null::bigint,
     case when (a.action).action in ('refund_job', 'cancel_job') then (a.action).arguments ->> 'job_id' end::uuid,
     null::bigint, case when (a.action).action = 'book_payment' then (a.action).subject end, null, a.operator_id, a.seq,
     credits.timeline_detail(jsonb_build_object('action', (a.action).action, 'subject', (a.action).subject,
-      'before', (a.action).before, 'after', (a.action).after), a.operator_id, (a.action).reason)
+      'credits', (a.action).credits, 'before', (a.action).before, 'after', (a.action).after), a.operator_id,
+      (a.action).reason)
   from (
-    select a as action, a.operator_id, a.seq, a.created_at, a.credits,
+    select a as action, a.operator_id, a.seq, a.created_at,
       format('operator:%s:%s', a.operator_id, lpad(a.seq::text, 19, '0')) as name
     from public.operator_actions as a
     where a.account_id = p_account_id and a.first_seq is null and a.created_at >= p_since
@@ -21123,4 +21124,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'cd0d8a18c3c99c98048d6c77d22757f577287b4e97e28bead69d7c8dee3415b9');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '38c1bd6db096c887e0f0fc0a986f66e6feac3c856f479c71cee86175df927ebe');
