@@ -189,13 +189,14 @@ rows 50
 set search_path = '', pg_temp
 as $$
   -- What an action booked is there by its entries, with the action's name.
-  (select a.created_at, a.name, 'operator', credits.action_title(a.action), a.credits, null::bigint,
+  (select a.created_at, a.name, 'operator', credits.action_title(a.action), null::bigint, null::bigint,
     case when (a.action).action in ('refund_job', 'cancel_job') then (a.action).arguments ->> 'job_id' end::uuid,
     null::bigint, case when (a.action).action = 'book_payment' then (a.action).subject end, null, a.operator_id, a.seq,
     credits.timeline_detail(jsonb_build_object('action', (a.action).action, 'subject', (a.action).subject,
-      'before', (a.action).before, 'after', (a.action).after), a.operator_id, (a.action).reason)
+      'credits', (a.action).credits, 'before', (a.action).before, 'after', (a.action).after), a.operator_id,
+      (a.action).reason)
   from (
-    select a as action, a.operator_id, a.seq, a.created_at, a.credits,
+    select a as action, a.operator_id, a.seq, a.created_at,
       format('operator:%s:%s', a.operator_id, lpad(a.seq::text, 19, '0')) as name
     from public.operator_actions as a
     where a.account_id = p_account_id and a.first_seq is null and a.created_at >= p_since
