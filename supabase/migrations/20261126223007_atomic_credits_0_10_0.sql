@@ -33,6 +33,8 @@ end;
 $$;
 
 do $$
+declare
+  dependents text;
 begin
   set local lock_timeout = '100ms';
   for attempt in 1 .. 50 loop
@@ -46,6 +48,10 @@ begin
           hint = 'Nothing was changed. Run it again; if that does not help, end the transactions that use them (pg_stat_activity).';
       end if;
       perform pg_sleep(0.1);
+    when dependent_objects_still_exist then
+      get stacked diagnostics dependents = pg_exception_detail;
+      raise exception using errcode = '2BP01', message = 'something of yours depends on what this changes: ' || dependents,
+        hint = 'Nothing was changed. Drop yours, apply this, then make yours again.';
     end;
   end loop;
   set local lock_timeout = '5s';
@@ -347,13 +353,24 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
+  with tally as (
+    select l.operator_id, count(*) as actions, max(l.seq) as last_seq, bool_and(l.follows) as follows,
+      (max(array[lpad(l.seq::text, 19, '0'), encode(l.hash, 'hex')]))[2] as last_hash
+    from credits.action_links as l group by l.operator_id
+  ),
+  suspects as (
+    select coalesce(o.user_id, t.operator_id) as operator_id
+    from public.credit_operators as o full join tally as t on t.operator_id = o.user_id
+    where (coalesce(t.follows, true) and o.last_seq = coalesce(t.last_seq, 0) and o.last_seq = coalesce(t.actions, 0)
+      and encode(o.last_hash, 'hex') = coalesce(t.last_hash, repeat('00', 32))) is not true
+    offset 0
+  )
   select (credits.discrepancy('operator chain', v.operator_id, o.last_seq, v.broken_seq - 1,
     (select max(created_at) from public.operator_actions as a where a.operator_id = v.operator_id),
     p_seq => v.broken_seq)).*
-  from (select user_id as id from public.credit_operators
-    union select operator_id from public.operator_actions) as ids
-  cross join lateral credits.action_chain(ids.id) as v
-  left join public.credit_operators as o on o.user_id = ids.id
+  from suspects as s
+  cross join lateral credits.action_chain(s.operator_id) as v
+  left join public.credit_operators as o on o.user_id = s.operator_id
   where not v.sound;
   return query
   select (credits.discrepancy('operator action', a.account_id, e.named, e.found, a.created_at,
@@ -858,6 +875,22 @@ comment on type public.operator_chain_result is
   'The result of verify_operator_actions: whether the chain is sound, how many actions were checked, and otherwise the '
   'first broken one and its problem: gap, hash, or end (the chain ends before or beyond what credit_operators says).';
 
+create view credits.action_links
+with (security_invoker = true)
+as
+select a.operator_id, a.seq, a.hash,
+  -- credits.action_hash inlined: a call per action would cost ten times as much.
+  coalesce(a.hash = sha256(coalesce(p.hash, case when a.seq = 1 then decode(repeat('00', 32), 'hex') end)
+    || record_send(row(
+    a.operator_id, a.seq, convert_to(a.action, 'UTF8'), a.account_id, convert_to(a.subject, 'UTF8'),
+    convert_to(a.arguments::text, 'UTF8'), a.credits, a.first_seq, a.last_seq, convert_to(a.before::text, 'UTF8'),
+    convert_to(a.after::text, 'UTF8'), convert_to(a.reason, 'UTF8'), convert_to(a.idempotency_key, 'UTF8'),
+    a.approval_id, a.created_at))), false) as follows
+from public.operator_actions as a
+left join public.operator_actions as p on p.operator_id = a.operator_id and p.seq = a.seq - 1;
+
+comment on view credits.action_links is 'Whether each action follows from the one before it.';
+
 create function credits.action_chain(p_operator_id uuid)
 returns public.operator_chain_result
 language plpgsql
@@ -865,24 +898,26 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  action public.operator_actions;
   operator public.credit_operators;
-  previous bytea := decode(repeat('00', 32), 'hex');
+  last_action public.operator_actions;
   result public.operator_chain_result := row(p_operator_id, true, 0, null, null);
 begin
-  for action in select * from public.operator_actions where operator_id = p_operator_id order by seq loop
-    result.problem := case when action.seq <> result.checked + 1 then 'gap'
-      when action.hash <> credits.action_hash(previous, action) then 'hash' end;
-    exit when result.problem is not null;
-    result.checked := result.checked + 1;
-    previous := action.hash;
-  end loop;
+  select min(l.seq) filter (where not l.follows), count(*) into result.broken_seq, result.checked
+  from credits.action_links as l where l.operator_id = p_operator_id;
+  select * into last_action from public.operator_actions
+  where operator_id = p_operator_id and (result.broken_seq is null or seq < result.broken_seq)
+  order by seq desc limit 1;
   select * into operator from public.credit_operators where user_id = p_operator_id;
-  if result.problem is null and (operator.last_seq, operator.last_hash) is distinct from (result.checked, previous) then
+  if result.broken_seq is not null then
+    result.problem := case when result.broken_seq = coalesce(last_action.seq, 0) + 1 then 'hash' else 'gap' end;
+    result.broken_seq := coalesce(last_action.seq, 0) + 1;
+    result.checked := coalesce(last_action.seq, 0);
+  elsif (operator.last_seq, operator.last_hash) is distinct from
+    (coalesce(last_action.seq, 0), coalesce(last_action.hash, decode(repeat('00', 32), 'hex'))) then
+    result.broken_seq := least(coalesce(operator.last_seq, result.checked), result.checked) + 1;
     result.problem := 'end';
   end if;
   result.sound := result.problem is null;
-  result.broken_seq := case when not result.sound then result.checked + 1 end;
   return result;
 end;
 $$;
@@ -3236,13 +3271,14 @@ rows 50
 set search_path = '', pg_temp
 as $$
   -- What an action booked is there by its entries, with the action's name.
-  (select a.created_at, a.name, 'operator', credits.action_title(a.action), a.credits, null::bigint,
+  (select a.created_at, a.name, 'operator', credits.action_title(a.action), null::bigint, null::bigint,
     case when (a.action).action in ('refund_job', 'cancel_job') then (a.action).arguments ->> 'job_id' end::uuid,
     null::bigint, case when (a.action).action = 'book_payment' then (a.action).subject end, null, a.operator_id, a.seq,
     credits.timeline_detail(jsonb_build_object('action', (a.action).action, 'subject', (a.action).subject,
-      'before', (a.action).before, 'after', (a.action).after), a.operator_id, (a.action).reason)
+      'credits', (a.action).credits, 'before', (a.action).before, 'after', (a.action).after), a.operator_id,
+      (a.action).reason)
   from (
-    select a as action, a.operator_id, a.seq, a.created_at, a.credits,
+    select a as action, a.operator_id, a.seq, a.created_at,
       format('operator:%s:%s', a.operator_id, lpad(a.seq::text, 19, '0')) as name
     from public.operator_actions as a
     where a.account_id = p_account_id and a.first_seq is null and a.created_at >= p_since
@@ -3892,18 +3928,19 @@ public.generation_text_terms; public.generation_upload; public.operator_chain_re
 public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
 public.payment_status_result$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
-credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
-public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
-public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
-public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
-public.operator_account_grants; public.operator_account_members; public.operator_accounts;
-public.operator_alerts; public.operator_discrepancies; public.operator_events; public.operator_jobs;
-public.operator_log; public.operator_me; public.operator_models; public.operator_payments;
-public.operator_providers; public.operator_reconciliations; public.operator_team; public.operator_waiting;
-public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
+credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
+credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
+credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
+public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
+public.operator_account_members; public.operator_accounts; public.operator_alerts;
+public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
+public.operator_me; public.operator_models; public.operator_payments; public.operator_providers;
+public.operator_reconciliations; public.operator_team; public.operator_waiting; public.payment_deferred_revenue;
+public.payment_discrepancies; public.payment_revenue_daily; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -4614,4 +4651,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0770eea4f59009c0f7bb1e9cf5cd78104564b313a6f96be5cd10fd4ec84b94a8');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'c7c59e69a006c95ddd783aa318cf1451d170090798316225c5112a9ee40f523c');

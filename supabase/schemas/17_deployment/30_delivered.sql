@@ -15,11 +15,12 @@ credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkp
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
 credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
-credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
-credits.accounts_refill(uuid[],date,timestamp with time zone); credits.action_append(public.operator_actions);
-credits.action_chain(uuid); credits.action_hash(bytea,public.operator_actions);
+credits.account_things(uuid,bigint,bigint); credits.account_version_raise(); credits.account_version_touch();
+credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
+credits.action_append(public.operator_actions); credits.action_chain(uuid);
+credits.action_hash(bytea,public.operator_actions); credits.action_title(public.operator_actions);
 credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
-credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
+credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
@@ -34,10 +35,13 @@ credits.approval_lock(uuid,public.credit_operators); credits.archive_account(uui
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
 credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
-credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast();
+credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
+credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
+credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -49,11 +53,11 @@ text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uu
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
-credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
-credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
-credits.check_success_rate(); credits.check_tables(); credits.check_trial();
-credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
+credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
+credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
+credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
+credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
@@ -73,13 +77,14 @@ credits.ended_files_delete(uuid,uuid[]); credits.endpoint_hold(text,integer,bool
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.entry_origin(); credits.event_emit(uuid,text,jsonb);
-credits.event_pause(integer); credits.events_retry(uuid[]);
-credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid);
-credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
-credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
-credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
+credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
+credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
+credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
+credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
@@ -91,36 +96,46 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
-credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
+credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
+credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
+credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
+credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
-credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
-credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
-credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
-credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean);
+credits.job_outcome(public.generation_jobs); credits.job_provenance(jsonb);
+credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
+credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
-credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
-credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
-credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
+credits.movement_title(credits.account_thing,public.generation_jobs);
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text);
+credits.newest_jobs(text,timestamp with time zone,uuid,timestamp with time zone,integer);
+credits.newest_jobs_of_account(uuid,text,timestamp with time zone,uuid,integer);
+credits.newest_jobs_of_all(text,timestamp with time zone,uuid,integer);
+credits.newest_open_jobs(uuid,timestamp with time zone,uuid,integer);
+credits.newest_payments(uuid,text,timestamp with time zone,text,integer);
+credits.newest_things(uuid,timestamp with time zone,text,integer); credits.operation_findings_now();
 credits.operator_account_lock(uuid); credits.operator_act(text,uuid,text,jsonb,text,text);
 credits.operator_action_discrepancies(); credits.operator_answer(public.operator_actions,boolean);
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
@@ -144,29 +159,31 @@ credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
-credits.operator_perform(uuid,credits.operator_request,text); credits.operator_refuse(text,text,text,text);
-credits.operator_replay(uuid,credits.operator_request); credits.operator_rights(); credits.operator_role();
-credits.operator_row(uuid); credits.operator_used_today(uuid);
+credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
+credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
+credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
+credits.operator_used_today(uuid); credits.operator_views();
 credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
-credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
-credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
-credits.outputs_expire(text[]);
+credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
+credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
+credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
+credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
-credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
-credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
+credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
+credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
+credits.payment_cause(public.payments); credits.payment_credits(public.payments);
+credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
 credits.payment_lines(public.payments); credits.payment_lock(public.payments);
 credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
-credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
-credits.payment_state(text); credits.payment_subscription(public.payments);
-credits.payment_target(public.payments); credits.payment_target_now(public.payments);
-credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
-credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_remedy(text); credits.payment_reverse(public.payments,boolean);
+credits.payment_seal(public.payments); credits.payment_state(text);
+credits.payment_subscription(public.payments); credits.payment_target(public.payments);
+credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
+credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
@@ -204,14 +221,16 @@ credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
 credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
+credits.reversal_target(public.credit_ledger);
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
-credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
-credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
-credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
-credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
+credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
+credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid);
+credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
+credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
+credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
+credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -224,8 +243,12 @@ credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uu
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
 credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
-credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
-credits.traffic_findings_now();
+credits.text_used(public.generation_jobs,jsonb,text); credits.thing_end(uuid,bigint);
+credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,text,integer);
+credits.timeline_detail(jsonb,uuid,text);
+credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
+credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
+credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -271,26 +294,31 @@ public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with
 public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
 public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_acknowledge_alert(uuid,text,text);
-public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
-public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
-public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
+public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
+public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
+public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
+public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
+public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
+public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
-public.operator_refund_job(uuid,bigint,text,text); public.operator_reject(uuid,text,text);
-public.operator_remove(uuid,text,text); public.operator_reopen_account(uuid,text,text);
+public.operator_payments_page(uuid,text,timestamp with time zone,text,integer); public.operator_people(uuid[]);
+public.operator_reconcile(); public.operator_refund_job(uuid,bigint,text,text);
+public.operator_reject(uuid,text,text); public.operator_remove(uuid,text,text);
+public.operator_reopen_account(uuid,text,text); public.operator_request_trail(text);
 public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,bigint,bigint,text,text);
-public.operator_set(uuid,text,bigint,bigint,text,text); public.operator_set_overdraft(uuid,bigint,text,text);
-public.operator_set_plan(uuid,text,text,text); public.operator_withdraw(uuid,bigint,text,text);
-public.payment_status(uuid,text); public.prepare_checkout(uuid,uuid,text,integer,text,boolean);
-public.prepare_portal(uuid,uuid,text,boolean); public.preview_payment(jsonb);
-public.preview_subscription(jsonb); public.provider_answered(uuid,text,text,text,jsonb);
-public.quote_generation(text,jsonb); public.quote_text(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_function(text);
-public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
+public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
+public.operator_timeline(uuid,timestamp with time zone,text,integer);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
@@ -314,7 +342,7 @@ public.generation_uploads; public.generation_usage; public.operator_actions; pub
 public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
 public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
+credits.account_thing; credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
 credits.operator_request; credits.payment_discrepancy; credits.payment_terms; credits.priced_request;
 credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
@@ -324,8 +352,9 @@ public.credit_reversal_result; public.credit_transfer_result; public.credit_with
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
 public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_result;
-public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
+public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
 credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
@@ -333,7 +362,11 @@ credits.withdrawals_booked; public.account_balances; public.account_teams_withou
 public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
 public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
 public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
-public.generation_margins_daily; public.generation_stats_hourly; public.payment_deferred_revenue;
+public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
+public.operator_account_members; public.operator_accounts; public.operator_alerts;
+public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
+public.operator_me; public.operator_models; public.operator_payments; public.operator_providers;
+public.operator_reconciliations; public.operator_team; public.operator_waiting; public.payment_deferred_revenue;
 public.payment_discrepancies; public.payment_revenue_daily; public.reconciliation_discrepancies;
 public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
@@ -608,6 +641,10 @@ lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_
 is_team ON public.credit_accounts
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
+('trigger', 'public.credit_accounts', 'balance_broadcast', $sql$
+CREATE OR REPLACE TRIGGER balance_broadcast AFTER UPDATE OF balance ON public.credit_accounts
+FOR EACH ROW WHEN (false)
+EXECUTE FUNCTION credits.balance_broadcast()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
 CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
 FOR EACH ROW
@@ -689,6 +726,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
+CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
+FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
+EXECUTE FUNCTION credits.broadcast_follows()$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings
 FOR EACH ROW
