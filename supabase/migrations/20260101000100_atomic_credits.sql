@@ -17101,15 +17101,15 @@ set search_path = '', pg_temp
 as $$
 declare
   effect credits.operator_effect;
+  account_ids constant uuid[] := array(select credits.person_accounts(array[p_request.account_id], true));
   erased integer;
 begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
+  if cardinality(account_ids) = 0 then
     perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
   end if;
+  -- In the order in which erase_account takes them; it makes the account of a person who had none.
+  perform credits.accounts_lock(p_request.account_id || account_ids);
+  effect.before := credits.account_state(p_request.account_id);
   erased := public.erase_account(p_request.account_id);
   effect.after := credits.account_state(p_request.account_id)
     || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;
@@ -17344,6 +17344,10 @@ begin
       raise exception using errcode = 'LIMIT';
     end if;
     perform set_config('credits.operator_action', '', true);
+    -- A payment may have been nobody's until it was booked.
+    p_request.account_id := coalesce(p_request.account_id, (
+      select account_id from public.payments where key = p_request.subject));
+    perform credits.operator_check_own(p_operator, p_request.account_id);
   exception when sqlstate 'LIMIT' then
     return credits.operator_ask(p_operator, p_request, effect.credits);
   end;
@@ -19845,4 +19849,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '788fbbb65195e716230feccd714e54ff3e768d8039748f509ed450d9f06aadac');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'de020c7da4b72240473440f4f647304fb0678c66dfab8b2bc915ab685543acb7');
