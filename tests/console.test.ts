@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasBrowser } from "./support/browser.ts";
 import {
@@ -161,6 +162,27 @@ describe.skipIf(!hasBrowser())(
       await button(second, "Do it").click();
       await second.getByText("Done", { exact: true }).waitFor();
       expect(await balanceOf(patient)).toBe(before + 1_000);
+    });
+
+    test("reads long lists page by page, and saves what is shown as CSV", async () => {
+      const rich = await createUser();
+      await sql`
+        select count(public.grant_credits(${rich.id}, 1, '=1+1')) from generate_series(1, 55)
+      `;
+      const page = await pages.signedIn(support);
+      await openAccount(pages, page, rich);
+      await page.getByText("50 shown").waitFor();
+      await button(page, "Show more").click();
+      await page.getByText("56 shown").waitFor();
+      await page.goto(pages.at(`/accounts/${rich.id}/grants`));
+      await page.getByText("50 shown").waitFor();
+      await button(page, "Show more").click();
+      await page.getByText("56 shown").waitFor();
+      const saving = page.waitForEvent("download");
+      await button(page, "Save as CSV").click();
+      const saved = await readFile(await (await saving).path(), "utf8");
+      expect(saved.trim().split("\r\n")).toHaveLength(57);
+      expect(saved.match(/,'=1\+1,/g)).toHaveLength(55);
     });
 
     test("where the API fails, says what to do, and goes on when it works again", async () => {

@@ -145,6 +145,13 @@ export const REJECT: Action = {
   fields: [],
 };
 
+/** One's own request. */
+export const TAKE_BACK: Action = {
+  ...REJECT,
+  title: "Take back",
+  explains: "Nobody is asked any more, and it will not be done.",
+};
+
 const LIMITS: readonly Field[] = [{
   name: "p_max_per_action",
   label: "Most credits an action (empty: no limit)",

@@ -6,7 +6,7 @@ import { Page, Section } from "../parts/page.tsx";
 
 const COLUMNS: readonly Column[] = [
   { source: "severity", label: "Severity" },
-  { source: "rule", label: "Rule" },
+  { source: "rule", label: "Rule", kind: "word" },
   { source: "subject", label: "About" },
   { source: "detail", label: "What" },
   { source: "remedy", label: "Remedy" },
@@ -23,7 +23,7 @@ export function AlertsPage() {
         <Board
           resource="open_alerts"
           columns={COLUMNS}
-          empty="Nothing is wrong."
+          empty="No alert is open."
           actions={(alert: Row) => (
             <>
               {!alert.acknowledged_at && (

@@ -1,4 +1,4 @@
-import { APPROVE, REJECT } from "../actions/actions.ts";
+import { APPROVE, REJECT, TAKE_BACK } from "../actions/actions.ts";
 import { ActionButton } from "../actions/button.tsx";
 import type { Row } from "../data/pages.ts";
 import { Board, type Column } from "../parts/board.tsx";
@@ -8,7 +8,7 @@ import { ACCOUNT, person } from "./columns.tsx";
 const COLUMNS: readonly Column[] = [
   { source: "created_at", label: "Asked", kind: "time" },
   person("operator_id", "By"),
-  { source: "action", label: "Action" },
+  { source: "action", label: "Action", kind: "word" },
   { source: "credits", label: "Credits", kind: "number" },
   ACCOUNT,
   { source: "reason", label: "Reason" },
@@ -34,7 +34,10 @@ export function ApprovalsPage() {
                 {!asked.is_mine && (
                   <ActionButton action={APPROVE} fixed={fixed} />
                 )}
-                <ActionButton action={REJECT} fixed={fixed} />
+                <ActionButton
+                  action={asked.is_mine ? TAKE_BACK : REJECT}
+                  fixed={fixed}
+                />
               </>
             );
           }}

@@ -13,6 +13,11 @@ const time = (source: string, label: string): Column => ({
   label,
   kind: "time",
 });
+const word = (source: string, label: string): Column => ({
+  source,
+  label,
+  kind: "word",
+});
 const text = (source: string, label: string): Column => ({ source, label });
 
 /** An amount of money in its currency; the view has the smallest unit. */
@@ -44,8 +49,8 @@ export function person(source: string, label: string): Column {
 
 export const GRANTS: readonly Column[] = [
   number("grant_id", "Grant"),
-  text("kind", "Kind"),
-  text("state", "State"),
+  word("kind", "Kind"),
+  word("state", "State"),
   number("amount", "Amount"),
   number("remaining", "Left"),
   time("expires_at", "Expires"),
@@ -70,7 +75,7 @@ export const JOBS: readonly Column[] = [
     label: "Job",
     show: (row) => <JobLink id={row.job_id} />,
   },
-  text("status", "Status"),
+  word("status", "Status"),
   text("model", "Model"),
   number("cost", "Cost"),
   number("refunded", "Refunded"),
@@ -91,8 +96,8 @@ export const PAYMENTS: readonly Column[] = [
   time("at", "At"),
   text("payment_key", "Payment"),
   text("product", "Product"),
-  text("status", "Status"),
-  text("state", "Booked?"),
+  word("status", "Status"),
+  word("state", "Booked?"),
   money("amount", "Amount"),
   money("refunded", "Refunded"),
   money("disputed", "Disputed"),

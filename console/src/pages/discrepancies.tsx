@@ -34,7 +34,7 @@ export function DiscrepanciesPage() {
       <Board
         resource="discrepancies"
         columns={COLUMNS}
-        empty="The books are right: the last check found nothing."
+        empty="No check has found anything."
         actions={(found: Row) =>
           found.fix
             ? (

@@ -5,7 +5,7 @@ import type { Row } from "../data/pages.ts";
 import { grouped, plain } from "../parts/format.ts";
 import { Time } from "../parts/time.tsx";
 import { AccountLink, RequestLink } from "../parts/links.tsx";
-import { Figures, Page } from "../parts/page.tsx";
+import { Figures, Page, Section } from "../parts/page.tsx";
 import { Mail } from "../parts/people.tsx";
 import { Empty, Failure, Loading } from "../parts/states.tsx";
 
@@ -50,8 +50,14 @@ export function JobPage() {
           <strong>{plain(job.error_code)}</strong> {plain(job.error_message)}
         </p>
       )}
-      <pre className="detail">{JSON.stringify(job.request, null, 2)}</pre>
-      <pre className="detail">{JSON.stringify(job.usage, null, 2)}</pre>
+      <Section title="Asked for">
+        <pre className="detail">{JSON.stringify(job.request, null, 2)}</pre>
+      </Section>
+      {Boolean(job.usage) && (
+        <Section title="Used">
+          <pre className="detail">{JSON.stringify(job.usage, null, 2)}</pre>
+        </Section>
+      )}
     </Page>
   );
 }

@@ -1,6 +1,6 @@
 import type { Row } from "../data/pages.ts";
 import { Board, type Column } from "../parts/board.tsx";
-import { plain } from "../parts/format.ts";
+import { grouped, plain, words } from "../parts/format.ts";
 import { Page } from "../parts/page.tsx";
 
 interface Rate {
@@ -18,8 +18,8 @@ function Rates({ of }: { of: unknown }) {
     { meter, price, per, cost_usd, price_usd, margin_percent },
   ) => (
     <div key={meter}>
-      {plain(price)} per {per === 1 ? "" : `${plain(per)} `}
-      {meter}
+      {plain(price)} per {per === 1 ? "" : `${grouped(per)} `}
+      {words(meter)}
       {cost_usd !== null &&
         ` (sold at $${price_usd}, costs $${cost_usd}, margin ${margin_percent}%)`}
     </div>
@@ -28,7 +28,7 @@ function Rates({ of }: { of: unknown }) {
 
 const COLUMNS: readonly Column[] = [
   { source: "model", label: "Model" },
-  { source: "state", label: "State" },
+  { source: "state", label: "State", kind: "word" },
   { source: "enabled", label: "Enabled" },
   { source: "provider", label: "Provider" },
   {

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { useInfiniteGetList } from "react-admin";
 import type { Row } from "../data/pages.ts";
 import { csvOf } from "./csv.ts";
-import { grouped, plain } from "./format.ts";
+import { grouped, plain, words } from "./format.ts";
 import { Time } from "./time.tsx";
 import { save } from "./save.ts";
 import { Empty, Failure, Loading } from "./states.tsx";
@@ -14,7 +14,8 @@ export interface Column {
   /** The view's column; also what the CSV has. */
   readonly source: string;
   readonly label: string;
-  readonly kind?: "number" | "time" | "text";
+  /** A word is one of SQL, such as `in_force`. */
+  readonly kind?: "number" | "time" | "word";
   /** How it is shown, where its kind does not say it. */
   readonly show?: (row: Row) => ReactNode;
 }
@@ -110,6 +111,8 @@ function shown({ source, kind, show }: Column, row: Row): ReactNode {
   const value = row[source];
   if (kind === "number") return grouped(value);
   if (kind === "time") return <Time at={value} />;
+  if (kind === "word") return words(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
   return plain(value);
 }
 
