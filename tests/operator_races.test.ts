@@ -61,17 +61,16 @@ async function whileFirstHolds(
 }
 
 test("two windows at once keep a limit a day: what comes second waits for approval", async () => {
-  const [operator, account] = [
-    await createOperator({ maxPerDay: 100 }),
-    await openAccount(),
-  ];
+  const operator = await createOperator({ maxPerDay: 100 });
+  const [account, other] = [await openAccount(), await openAccount()];
   const row = await whileFirstHolds(
     (transaction) => give(transaction, account, 60),
-    (window) => asOperator(window, operator, (t) => give(t, account, 60)),
+    (window) => asOperator(window, operator, (t) => give(t, other, 60)),
     operator,
   );
   expect(row.code).toBe("waiting_for_approval");
   expect((await readBooks(account)).balance).toBe(1060);
+  expect((await readBooks(other)).balance).toBe(1000);
 });
 
 test("many windows give and take no more than the limit", async () => {

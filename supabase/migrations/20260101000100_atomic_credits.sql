@@ -13680,13 +13680,24 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
+  with tally as (
+    select l.operator_id, count(*) as actions, max(l.seq) as last_seq, bool_and(l.follows) as follows,
+      (max(array[lpad(l.seq::text, 19, '0'), encode(l.hash, 'hex')]))[2] as last_hash
+    from credits.action_links as l group by l.operator_id
+  ),
+  suspects as (
+    select coalesce(o.user_id, t.operator_id) as operator_id
+    from public.credit_operators as o full join tally as t on t.operator_id = o.user_id
+    where (coalesce(t.follows, true) and o.last_seq = coalesce(t.last_seq, 0) and o.last_seq = coalesce(t.actions, 0)
+      and encode(o.last_hash, 'hex') = coalesce(t.last_hash, repeat('00', 32))) is not true
+    offset 0
+  )
   select (credits.discrepancy('operator chain', v.operator_id, o.last_seq, v.broken_seq - 1,
     (select max(created_at) from public.operator_actions as a where a.operator_id = v.operator_id),
     p_seq => v.broken_seq)).*
-  from (select user_id as id from public.credit_operators
-    union select operator_id from public.operator_actions) as ids
-  cross join lateral credits.action_chain(ids.id) as v
-  left join public.credit_operators as o on o.user_id = ids.id
+  from suspects as s
+  cross join lateral credits.action_chain(s.operator_id) as v
+  left join public.credit_operators as o on o.user_id = s.operator_id
   where not v.sound;
   return query
   select (credits.discrepancy('operator action', a.account_id, e.named, e.found, a.created_at,
@@ -16444,6 +16455,21 @@ comment on type public.operator_chain_result is
   'The result of verify_operator_actions: whether the chain is sound, how many actions were checked, and otherwise the '
   'first broken one and its problem: gap, hash, or end (the chain ends before or beyond what credit_operators says).';
 
+create view credits.action_links
+with (security_invoker = true)
+as
+select a.operator_id, a.seq, a.hash,
+  -- credits.action_hash inlined: a call per action would cost ten times as much.
+  coalesce(a.hash = sha256(coalesce(p.hash, case when a.seq = 1 then decode(repeat('00', 32), 'hex') end)
+    || record_send(row(
+    a.operator_id, a.seq, convert_to(a.action, 'UTF8'), a.account_id, convert_to(a.subject, 'UTF8'),
+    convert_to(a.arguments::text, 'UTF8'), a.credits, a.first_seq, a.last_seq, convert_to(a.before::text, 'UTF8'),
+    convert_to(a.after::text, 'UTF8'), convert_to(a.reason, 'UTF8'), convert_to(a.idempotency_key, 'UTF8'),
+    a.approval_id, a.created_at))), false) as follows
+from public.operator_actions as a
+left join public.operator_actions as p on p.operator_id = a.operator_id and p.seq = a.seq - 1;
+comment on view credits.action_links is 'Whether each action follows from the one before it.';
+
 create function credits.action_chain(p_operator_id uuid)
 returns public.operator_chain_result
 language plpgsql
@@ -16451,24 +16477,26 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  action public.operator_actions;
   operator public.credit_operators;
-  previous bytea := decode(repeat('00', 32), 'hex');
+  last_action public.operator_actions;
   result public.operator_chain_result := row(p_operator_id, true, 0, null, null);
 begin
-  for action in select * from public.operator_actions where operator_id = p_operator_id order by seq loop
-    result.problem := case when action.seq <> result.checked + 1 then 'gap'
-      when action.hash <> credits.action_hash(previous, action) then 'hash' end;
-    exit when result.problem is not null;
-    result.checked := result.checked + 1;
-    previous := action.hash;
-  end loop;
+  select min(l.seq) filter (where not l.follows), count(*) into result.broken_seq, result.checked
+  from credits.action_links as l where l.operator_id = p_operator_id;
+  select * into last_action from public.operator_actions
+  where operator_id = p_operator_id and (result.broken_seq is null or seq < result.broken_seq)
+  order by seq desc limit 1;
   select * into operator from public.credit_operators where user_id = p_operator_id;
-  if result.problem is null and (operator.last_seq, operator.last_hash) is distinct from (result.checked, previous) then
+  if result.broken_seq is not null then
+    result.problem := case when result.broken_seq = coalesce(last_action.seq, 0) + 1 then 'hash' else 'gap' end;
+    result.broken_seq := coalesce(last_action.seq, 0) + 1;
+    result.checked := coalesce(last_action.seq, 0);
+  elsif (operator.last_seq, operator.last_hash) is distinct from
+    (coalesce(last_action.seq, 0), coalesce(last_action.hash, decode(repeat('00', 32), 'hex'))) then
+    result.broken_seq := least(coalesce(operator.last_seq, result.checked), result.checked) + 1;
     result.problem := 'end';
   end if;
   result.sound := result.problem is null;
-  result.broken_seq := case when not result.sound then result.checked + 1 end;
   return result;
 end;
 $$;
@@ -17073,15 +17101,15 @@ set search_path = '', pg_temp
 as $$
 declare
   effect credits.operator_effect;
+  account_ids constant uuid[] := array(select credits.person_accounts(array[p_request.account_id], true));
   erased integer;
 begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
+  if cardinality(account_ids) = 0 then
     perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
   end if;
+  -- In the order in which erase_account takes them; it makes the account of a person who had none.
+  perform credits.accounts_lock(p_request.account_id || account_ids);
+  effect.before := credits.account_state(p_request.account_id);
   erased := public.erase_account(p_request.account_id);
   effect.after := credits.account_state(p_request.account_id)
     || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;
@@ -17316,6 +17344,10 @@ begin
       raise exception using errcode = 'LIMIT';
     end if;
     perform set_config('credits.operator_action', '', true);
+    -- A payment may have been nobody's until it was booked.
+    p_request.account_id := coalesce(p_request.account_id, (
+      select account_id from public.payments where key = p_request.subject));
+    perform credits.operator_check_own(p_operator, p_request.account_id);
   exception when sqlstate 'LIMIT' then
     return credits.operator_ask(p_operator, p_request, effect.credits);
   end;
@@ -19615,18 +19647,19 @@ public.generation_text_terms; public.generation_upload; public.operator_chain_re
 public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
 public.payment_status_result$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
-credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
-public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
-public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
-public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
-public.operator_account_grants; public.operator_account_members; public.operator_accounts;
-public.operator_alerts; public.operator_discrepancies; public.operator_events; public.operator_jobs;
-public.operator_log; public.operator_me; public.operator_models; public.operator_payments;
-public.operator_providers; public.operator_reconciliations; public.operator_team; public.operator_waiting;
-public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
+credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
+credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
+credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
+public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
+public.operator_account_members; public.operator_accounts; public.operator_alerts;
+public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
+public.operator_me; public.operator_models; public.operator_payments; public.operator_providers;
+public.operator_reconciliations; public.operator_team; public.operator_waiting; public.payment_deferred_revenue;
+public.payment_discrepancies; public.payment_revenue_daily; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -21124,4 +21157,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '38c1bd6db096c887e0f0fc0a986f66e6feac3c856f479c71cee86175df927ebe');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '93cf06fe7fd7e195433a07e8e0c949077050c859d95711a5cef4445d227348d7');

@@ -11,13 +11,24 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
+  with tally as (
+    select l.operator_id, count(*) as actions, max(l.seq) as last_seq, bool_and(l.follows) as follows,
+      (max(array[lpad(l.seq::text, 19, '0'), encode(l.hash, 'hex')]))[2] as last_hash
+    from credits.action_links as l group by l.operator_id
+  ),
+  suspects as (
+    select coalesce(o.user_id, t.operator_id) as operator_id
+    from public.credit_operators as o full join tally as t on t.operator_id = o.user_id
+    where (coalesce(t.follows, true) and o.last_seq = coalesce(t.last_seq, 0) and o.last_seq = coalesce(t.actions, 0)
+      and encode(o.last_hash, 'hex') = coalesce(t.last_hash, repeat('00', 32))) is not true
+    offset 0
+  )
   select (credits.discrepancy('operator chain', v.operator_id, o.last_seq, v.broken_seq - 1,
     (select max(created_at) from public.operator_actions as a where a.operator_id = v.operator_id),
     p_seq => v.broken_seq)).*
-  from (select user_id as id from public.credit_operators
-    union select operator_id from public.operator_actions) as ids
-  cross join lateral credits.action_chain(ids.id) as v
-  left join public.credit_operators as o on o.user_id = ids.id
+  from suspects as s
+  cross join lateral credits.action_chain(s.operator_id) as v
+  left join public.credit_operators as o on o.user_id = s.operator_id
   where not v.sound;
   return query
   select (credits.discrepancy('operator action', a.account_id, e.named, e.found, a.created_at,

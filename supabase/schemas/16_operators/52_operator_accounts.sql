@@ -126,15 +126,15 @@ set search_path = '', pg_temp
 as $$
 declare
   effect credits.operator_effect;
+  account_ids constant uuid[] := array(select credits.person_accounts(array[p_request.account_id], true));
   erased integer;
 begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
+  if cardinality(account_ids) = 0 then
     perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
   end if;
+  -- In the order in which erase_account takes them; it makes the account of a person who had none.
+  perform credits.accounts_lock(p_request.account_id || account_ids);
+  effect.before := credits.account_state(p_request.account_id);
   erased := public.erase_account(p_request.account_id);
   effect.after := credits.account_state(p_request.account_id)
     || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;

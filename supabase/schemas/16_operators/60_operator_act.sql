@@ -81,6 +81,10 @@ begin
       raise exception using errcode = 'LIMIT';
     end if;
     perform set_config('credits.operator_action', '', true);
+    -- A payment may have been nobody's until it was booked.
+    p_request.account_id := coalesce(p_request.account_id, (
+      select account_id from public.payments where key = p_request.subject));
+    perform credits.operator_check_own(p_operator, p_request.account_id);
   exception when sqlstate 'LIMIT' then
     return credits.operator_ask(p_operator, p_request, effect.credits);
   end;

@@ -352,18 +352,19 @@ public.generation_text_terms; public.generation_upload; public.operator_chain_re
 public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
 public.payment_status_result$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
-credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
-public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
-public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
-public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
-public.operator_account_grants; public.operator_account_members; public.operator_accounts;
-public.operator_alerts; public.operator_discrepancies; public.operator_events; public.operator_jobs;
-public.operator_log; public.operator_me; public.operator_models; public.operator_payments;
-public.operator_providers; public.operator_reconciliations; public.operator_team; public.operator_waiting;
-public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
+credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
+credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
+credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
+public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
+public.operator_account_members; public.operator_accounts; public.operator_alerts;
+public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
+public.operator_me; public.operator_models; public.operator_payments; public.operator_providers;
+public.operator_reconciliations; public.operator_team; public.operator_waiting; public.payment_deferred_revenue;
+public.payment_discrepancies; public.payment_revenue_daily; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
