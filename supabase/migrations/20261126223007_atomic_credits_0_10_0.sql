@@ -2583,7 +2583,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  reach interval := '1 minute';
+  reach interval := '1 minute'::interval;
   since timestamptz;
   page public.generation_jobs[];
 begin
@@ -3321,7 +3321,7 @@ declare
   before_at constant timestamptz := coalesce(p_before_at, 'infinity');
   before_key constant text := coalesce(p_before_key, '');
   movements public.operator_timeline_row[];
-  since timestamptz := '-infinity';
+  since timestamptz := '-infinity'::timestamptz;
 begin
   perform credits.operator_reads();
   movements := array(
@@ -4655,4 +4655,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '5f8fbc4ce9f37594c6538bfb13cf54951ed1ae5123f5afc86fefd45d3fe6f9b5');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'cfafcfc11c3670885f9e34f1938885824b511e43473b2e5f03604aab25996c38');
