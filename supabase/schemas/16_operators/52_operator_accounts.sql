@@ -21,7 +21,7 @@ begin
   effect.credits := greatest(0, upgrade, (
     select n.scheduled_credits - b.scheduled_credits from public.credit_plans as n, public.credit_plans as b
     where n.name = effect.after ->> 'plan' and b.name = effect.before ->> 'plan'))
-    + greatest(0, (effect.after ->> 'credit_limit')::bigint - (effect.before ->> 'credit_limit')::bigint);
+    + credits.overdraft_given(effect);
   return effect;
 end;
 $$;
@@ -45,8 +45,7 @@ begin
   effect.before := credits.account_state(p_request.account_id);
   perform credits.credit_limit_reduce(p_request.account_id, credit_limit);
   effect.after := credits.account_state(p_request.account_id);
-  effect.credits := greatest(0, (effect.after ->> 'credit_limit')::bigint
-    - (effect.before ->> 'credit_limit')::bigint);
+  effect.credits := credits.overdraft_given(effect);
   return effect;
 end;
 $$;

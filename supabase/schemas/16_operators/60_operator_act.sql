@@ -106,7 +106,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key);
+  -- An erasure also changes the row of an operator who is erased.
+  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key,
+    array[case when p_action = 'erase_account' then p_account_id end]);
   request credits.operator_request := row(p_action, p_account_id, p_subject, p_arguments, p_reason,
     p_idempotency_key, null);
   result public.operator_result := credits.operator_replay(operator.user_id, request);
