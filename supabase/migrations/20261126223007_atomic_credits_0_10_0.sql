@@ -970,7 +970,7 @@ $$;
 comment on function credits.operator_refuse(text, text, text, text) is
   'Raises what an operator may not do; p_detail is a stable word that the console goes by.';
 
-create function credits.operator_enter(p_action text, p_reason text, p_key text, p_others uuid[] default '{}')
+create function credits.operator_who_may(p_action text)
 returns public.credit_operators
 language plpgsql
 set search_path = '', pg_temp
@@ -980,7 +980,6 @@ declare
   least_role public.credit_operator_role := (
     select r.least_role from credits.operator_rights() as r where r.action = p_action);
 begin
-  perform from public.credit_operators where user_id = any (p_others || auth.uid()) order by user_id for update;
   select * into operator from public.credit_operators where user_id = auth.uid() and disabled_at is null;
   if operator.user_id is null then
     perform credits.operator_refuse('42501', 'this user is not an operator', 'not_an_operator',
@@ -991,7 +990,41 @@ begin
   elsif auth.jwt() ->> 'aal' is distinct from 'aal2' then
     perform credits.operator_refuse('PT403', 'a second factor is needed', 'aal2_required',
       'Set up or confirm the second factor, then call again with the new token.');
-  elsif p_reason is null or length(btrim(p_reason, E' \t\n\r')) < 10 or length(p_reason) > 1000 then
+  end if;
+  return operator;
+end;
+$$;
+
+comment on function credits.operator_who_may(text) is
+  'The calling operator, where they may do p_action; else raises 42501, or PT403 without aal2.';
+
+create function credits.is_reason(p_text text)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- What nobody sees (blanks, control characters, characters of no width) counts as one blank in a row.
+  select length(p_text) <= 1000 and length(btrim(regexp_replace(p_text, '[\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f'
+    '\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164'
+    '\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+', ' ', 'g'))) >= 10;
+$$;
+
+comment on function credits.is_reason(text) is 'Whether a text is a reason: 10 to 1000 characters that one can see.';
+
+create function credits.operator_enter(p_action text, p_reason text, p_key text, p_others uuid[] default '{}')
+returns public.credit_operators
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  operator public.credit_operators;
+begin
+  -- Before it locks anybody: who may not do it neither waits for an operator nor makes one wait.
+  perform credits.operator_who_may(p_action);
+  perform from public.credit_operators where user_id = any (p_others || auth.uid()) order by user_id for update;
+  operator := credits.operator_who_may(p_action);
+  if credits.is_reason(p_reason) is not true then
     perform credits.operator_refuse('22023', 'a reason of 10 to 1000 characters is needed', 'reason',
       'Say why: the account''s people and other operators read it.');
   elsif p_key is null or length(p_key) not between 1 and 255 then
@@ -1230,6 +1263,20 @@ $$;
 
 comment on function credits.account_state(uuid) is 'What operators'' actions change of an account.';
 
+create function credits.overdraft_given(p_effect credits.operator_effect)
+returns bigint
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- One that is being lowered counts as what it falls to.
+  select greatest(0, coalesce(p_effect.after ->> 'lowered_credit_limit', p_effect.after ->> 'credit_limit')::bigint
+    - coalesce(p_effect.before ->> 'lowered_credit_limit', p_effect.before ->> 'credit_limit')::bigint);
+$$;
+
+comment on function credits.overdraft_given(credits.operator_effect) is
+  'By how much an action raised an account''s overdraft, from its states before and after.';
+
 create function credits.operator_account_lock(p_account_id uuid)
 returns void
 language plpgsql
@@ -1398,7 +1445,7 @@ begin
   effect.credits := greatest(0, upgrade, (
     select n.scheduled_credits - b.scheduled_credits from public.credit_plans as n, public.credit_plans as b
     where n.name = effect.after ->> 'plan' and b.name = effect.before ->> 'plan'))
-    + greatest(0, (effect.after ->> 'credit_limit')::bigint - (effect.before ->> 'credit_limit')::bigint);
+    + credits.overdraft_given(effect);
   return effect;
 end;
 $$;
@@ -1423,8 +1470,7 @@ begin
   effect.before := credits.account_state(p_request.account_id);
   perform credits.credit_limit_reduce(p_request.account_id, credit_limit);
   effect.after := credits.account_state(p_request.account_id);
-  effect.credits := greatest(0, (effect.after ->> 'credit_limit')::bigint
-    - (effect.before ->> 'credit_limit')::bigint);
+  effect.credits := credits.overdraft_given(effect);
   return effect;
 end;
 $$;
@@ -1776,7 +1822,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key);
+  -- An erasure also changes the row of an operator who is erased.
+  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key,
+    array[case when p_action = 'erase_account' then p_account_id end]);
   request credits.operator_request := row(p_action, p_account_id, p_subject, p_arguments, p_reason,
     p_idempotency_key, null);
   result public.operator_result := credits.operator_replay(operator.user_id, request);
@@ -2062,7 +2110,9 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_class in ('job', 'job refund') then
-    return (select account_id from public.generation_jobs where id = p_subject::uuid);
+    -- Another text is refused behind the gate.
+    return (select account_id from public.generation_jobs
+      where id = case when p_subject ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_subject::uuid end);
   end if;
   return (select account_id from public.payments where key = p_subject);
 end;
@@ -2134,7 +2184,8 @@ begin
   -- Beyond its own limits an approver may go: two have answered for it. Not one whose limit is 0.
   perform credits.operator_within_limits(p_approver, p_approval.credits);
   select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
-  if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
+  if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action)
+    or asker.max_per_action = 0 or asker.max_per_day = 0 then
     perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',
       'Reject it.');
   end if;
@@ -2190,6 +2241,10 @@ begin
   approval := credits.approval_lock(p_approval_id, approver);
   done := credits.operator_do(credits.approval_asker(approval, approver), row(approval.action, approval.account_id,
     approval.subject, approval.arguments, approval.reason, approval.idempotency_key, approval.id));
+  if (done.details ->> 'credits')::bigint not between least(approval.credits, 0) and greatest(approval.credits, 0) then
+    perform credits.operator_refuse('PT409', 'it would move more credits than were asked for', 'more_than_asked',
+      'Reject it, and let it be asked for again.');
+  end if;
   return credits.approval_decide(approval, approver.user_id, 'approved', request, jsonb_build_object(
     'code', done.code, 'operator_id', done.operator_id, 'action_seq', done.action_seq, 'credits',
     done.details -> 'credits'));
@@ -2199,7 +2254,8 @@ $$;
 comment on function public.operator_approve(uuid, text, text) is
   'Approves another operator''s action above their limit, which is done at once under their name. details.after names '
   'it. Raises what the action raises now (an account closed meanwhile), and then it goes on waiting; PT409 for a '
-  'request that waits no more; 42501 for one''s own request or account.';
+  'request that waits no more, or would move more credits than were asked for; 42501 for one''s own request or '
+  'account.';
 
 create function public.operator_reject(p_approval_id uuid, p_reason text, p_idempotency_key text)
 returns public.operator_result
@@ -2213,18 +2269,22 @@ declare
   request credits.operator_request := row('reject', null, p_approval_id::text,
     jsonb_build_object('approval_id', p_approval_id), p_reason, p_idempotency_key, null);
   result public.operator_result := credits.operator_replay(operator.user_id, request);
+  approval public.operator_approvals;
 begin
   if result.replayed then
     return result;
   end if;
-  return credits.approval_decide(credits.approval_lock(p_approval_id, operator), operator.user_id, 'rejected',
-    request, '{}');
+  approval := credits.approval_lock(p_approval_id, operator);
+  if approval.operator_id <> operator.user_id then
+    perform credits.operator_check_own(operator, approval.account_id);
+  end if;
+  return credits.approval_decide(approval, operator.user_id, 'rejected', request, '{}');
 end;
 $$;
 
 comment on function public.operator_reject(uuid, text, text) is
   'Rejects an action that waits for approval; who asked for it may take it back by this. Raises PT409 for a request '
-  'that waits no more.';
+  'that waits no more, 42501 for another''s on one''s own account.';
 
 create function credits.operator_row(p_user_id uuid)
 returns jsonb
@@ -2456,7 +2516,8 @@ select a.id as account_id, a.user_id, a.is_team,
       then 'frozen'
     else 'closed' end as state,
   a.plan, b.balance, a.balance as booked_balance,
-  case when a.closed_at is null and a.debt = 0 then greatest(b.balance + a.credit_limit, 0) else 0 end as spendable,
+  case when a.closed_at is null and a.debt = 0
+    then least(greatest(b.balance::numeric + a.credit_limit, 0), 9223372036854775807)::bigint else 0 end as spendable,
   a.credit_limit, a.overdraft_used, a.debt,
   (select count(*) from public.generation_jobs as j
     where j.account_id = a.id and j.status in ('pending', 'running')) as open_jobs,
@@ -2532,7 +2593,7 @@ create view public.operator_jobs
 with (security_barrier = true)
 as
 select j.id as job_id, j.account_id, j.member_id, j.status, j.model, j.provider, j.price_effective_from, j.cost,
-  j.refunded, j.cost - j.refunded as paid, j.actual_cost,
+  j.refunded, case when j.refunded between 0 and j.cost then j.cost - j.refunded end as paid, j.actual_cost,
   (select coalesce(jsonb_object_agg(f.key, f.value), '{}')
     from jsonb_each(case when jsonb_typeof(j.input) = 'object' then j.input end) as f
     where f.key in ('n', 'width', 'height', 'seconds', 'aspect_ratio', 'format', 'input_tokens', 'output_tokens',
@@ -3021,9 +3082,9 @@ as $$
     ) as e where seq > p_after_seq
   )
   select min(seq), max(seq), min(created_at), 'entry:' || lpad(min(seq)::text, 19, '0'), max(kind),
-    sum(delta)::bigint, (array_agg(balance_after order by seq desc))[1], (array_agg(grant_id order by seq desc))[1],
-    (array_agg(job_id order by seq desc))[1], (array_agg(reason order by seq desc))[1],
-    (array_agg(metadata order by seq desc))[1]
+    credits.to_bigint(sum(delta)), (array_agg(balance_after order by seq desc))[1],
+    (array_agg(grant_id order by seq desc))[1], (array_agg(job_id order by seq desc))[1],
+    (array_agg(reason order by seq desc))[1], (array_agg(metadata order by seq desc))[1]
   from parts where part > 0 group by part;
 $$;
 
@@ -3679,8 +3740,8 @@ credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); cre
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_given_back(public.payments); credits.is_operator_view(oid);
 credits.is_price_in_force(text,timestamp with time zone);
-credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
-credits.is_users_own_end(public.generation_job_status,jsonb);
+credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
+credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
@@ -3738,18 +3799,18 @@ credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigi
 credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
 credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views();
+credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
 credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
 credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
 credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
 credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
-credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
-credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.overdraft_given(credits.operator_effect); credits.page_size(integer); credits.part_differences(text);
+credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -4655,4 +4716,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'cfafcfc11c3670885f9e34f1938885824b511e43473b2e5f03604aab25996c38');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '2ac3c1553401f450cd91498599eae4e3c9407cfd03705575c97d7c239e4ee269');

@@ -113,7 +113,8 @@ select a.id as account_id, a.user_id, a.is_team,
       then 'frozen'
     else 'closed' end as state,
   a.plan, b.balance, a.balance as booked_balance,
-  case when a.closed_at is null and a.debt = 0 then greatest(b.balance + a.credit_limit, 0) else 0 end as spendable,
+  case when a.closed_at is null and a.debt = 0
+    then least(greatest(b.balance::numeric + a.credit_limit, 0), 9223372036854775807)::bigint else 0 end as spendable,
   a.credit_limit, a.overdraft_used, a.debt,
   (select count(*) from public.generation_jobs as j
     where j.account_id = a.id and j.status in ('pending', 'running')) as open_jobs,

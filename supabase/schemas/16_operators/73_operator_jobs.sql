@@ -6,7 +6,7 @@ create view public.operator_jobs
 with (security_barrier = true)
 as
 select j.id as job_id, j.account_id, j.member_id, j.status, j.model, j.provider, j.price_effective_from, j.cost,
-  j.refunded, j.cost - j.refunded as paid, j.actual_cost,
+  j.refunded, case when j.refunded between 0 and j.cost then j.cost - j.refunded end as paid, j.actual_cost,
   (select coalesce(jsonb_object_agg(f.key, f.value), '{}')
     from jsonb_each(case when jsonb_typeof(j.input) = 'object' then j.input end) as f
     where f.key in ('n', 'width', 'height', 'seconds', 'aspect_ratio', 'format', 'input_tokens', 'output_tokens',

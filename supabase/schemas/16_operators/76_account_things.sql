@@ -1,7 +1,7 @@
 -- Gives: an account's movements as things that happened: a charge out of three grants is one of them.
 -- Keeps: every entry is part of exactly one thing, and a thing is found by its first entry, so pages neither repeat nor
 --   lose one.
--- Needs: ledger, debts, history.
+-- Needs: ledger, debts, history, book discrepancies.
 
 create type public.operator_timeline_row as (
   at timestamptz,
@@ -96,9 +96,9 @@ as $$
     ) as e where seq > p_after_seq
   )
   select min(seq), max(seq), min(created_at), 'entry:' || lpad(min(seq)::text, 19, '0'), max(kind),
-    sum(delta)::bigint, (array_agg(balance_after order by seq desc))[1], (array_agg(grant_id order by seq desc))[1],
-    (array_agg(job_id order by seq desc))[1], (array_agg(reason order by seq desc))[1],
-    (array_agg(metadata order by seq desc))[1]
+    credits.to_bigint(sum(delta)), (array_agg(balance_after order by seq desc))[1],
+    (array_agg(grant_id order by seq desc))[1], (array_agg(job_id order by seq desc))[1],
+    (array_agg(reason order by seq desc))[1], (array_agg(metadata order by seq desc))[1]
   from parts where part > 0 group by part;
 $$;
 comment on function credits.account_things(uuid, bigint, bigint) is
