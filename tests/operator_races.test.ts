@@ -192,3 +192,40 @@ test("an operator's user is deleted after what they are doing, which stays done"
   await expect(asOperator(first, operator, (t) => give(t, account, 60)))
     .rejects.toMatchObject({ code: "42501" });
 });
+
+test("a user who may not act waits for no operator, so no refusal tells who is at work", async () => {
+  const [busy, viewer] = [
+    await createOperator(),
+    await createOperator({ role: "viewer" }),
+  ];
+  await first.begin(async (transaction) => {
+    await transaction`select from public.credit_operators where user_id = ${busy.id} for update`;
+    for (const id of [randomUUID(), viewer.id]) {
+      const asked = asOperator(second, { id }, async (t) => {
+        await t`set local lock_timeout = '5s'`;
+        await t`
+          select public.operator_set(${busy.id}, 'viewer', null, null, 'they left the team', ${randomUUID()})`;
+      });
+      await expect(asked).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+});
+
+test("an operator is erased after what they are doing, as operators are locked before accounts", async () => {
+  const [admin, erased] = [
+    await createOperator({ role: "admin" }),
+    await createOperator({ role: "admin" }),
+  ];
+  await sql`select public.grant_credits(${erased.id}, 1000)`;
+  const pid = await processOf(second);
+  let erasure: Promise<Row[]>;
+  await first.begin(async (transaction) => {
+    await transaction`select from public.credit_operators where user_id = ${erased.id} for update`;
+    erasure = asOperator(second, admin, (t) =>
+      t<Row[]>`
+        select code from public.operator_erase_account(${erased.id}, 'they asked for it', ${randomUUID()})`);
+    await waitsForLock(pid);
+    await transaction`select from public.credit_accounts where id = ${erased.id} for update nowait`;
+  });
+  expect(await erasure!).toMatchObject([{ code: "done" }]);
+});

@@ -205,7 +205,7 @@ describe("an event", () => {
   });
 });
 
-test("without a webhook's secret an event is answered 503, so that Stripe repeats it", async () => {
+test("without a webhook's secret an event is answered 501, and Stripe repeats it", async () => {
   const bare = await startPaymentFunctions({
     PAYMENTS_STRIPE_KEY: STRIPE_LIVE_KEY,
     PAYMENTS_STRIPE_WEBHOOK_SECRETS: "",
@@ -213,7 +213,7 @@ test("without a webhook's secret an event is answered 503, so that Stripe repeat
   try {
     const event = functions.newest("checkout.session.completed");
     const { status, body } = await bare.deliver(event);
-    expect(status).toBe(503);
+    expect(status).toBe(501);
     expect(body.detail).toContain("PAYMENTS_STRIPE_WEBHOOK_SECRETS");
     expect(bare.logged.join("\n")).not.toContain(STRIPE_LIVE_KEY);
   } finally {

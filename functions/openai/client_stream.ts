@@ -45,7 +45,8 @@ export class ClientStream {
     if (this.#isClosed || bytes.length === 0) return;
     this.#lastWrite = Date.now();
     this.#controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
-    if ((this.#controller.desiredSize ?? 0) > 0) return;
+    // Deno finds a connection gone by these very bytes, and cancels within enqueue: then nobody will ever want more.
+    if (this.#isClosed || (this.#controller.desiredSize ?? 0) > 0) return;
     const from = performance.now();
     await new Promise<void>((resolve) => this.#wanted = resolve);
     this.#waitedMs += performance.now() - from;

@@ -1,4 +1,4 @@
-import { rowsOf, type Statement } from "./statements.ts";
+import { dropOf, mentions, rowsOf, type Statement } from "./statements.ts";
 
 /** What leads from one book to another, beside what is written by hand. */
 export interface Changes {
@@ -292,17 +292,4 @@ function textOf({ above, text }: Statement): string {
 
 function firstLine({ text }: Statement): string {
   return text.split("\n")[0]!;
-}
-
-function mentions(text: string, names: ReadonlySet<string>): boolean {
-  return (text.match(/\b(?:public|credits)\.\w+/g) ?? [])
-    .some((name) => names.has(name));
-}
-
-/** A function has one signature, so its name alone says which. */
-function dropOf({ kind, name, table }: Statement): string {
-  if (kind === "index") {
-    return `drop index ${table!.replace(/\.\w+$/, "")}.${name};`;
-  }
-  return table ? `drop ${kind} ${name} on ${table};` : `drop ${kind} ${name};`;
 }

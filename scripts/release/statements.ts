@@ -173,3 +173,17 @@ export function rowsOf(
   }
   return { head, rows };
 }
+
+/** Whether a text names one of these objects; every name in the book has its schema. */
+export function mentions(text: string, names: ReadonlySet<string>): boolean {
+  return (text.match(/\b(?:public|credits)\.\w+/g) ?? [])
+    .some((name) => names.has(name));
+}
+
+/** The statement that drops what another made. A function has one signature, so its name alone says which. */
+export function dropOf({ kind, name, table }: Statement): string {
+  if (kind === "index") {
+    return `drop index ${table!.replace(/\.\w+$/, "")}.${name};`;
+  }
+  return table ? `drop ${kind} ${name} on ${table};` : `drop ${kind} ${name};`;
+}

@@ -1508,15 +1508,15 @@ set search_path = '', pg_temp
 as $$
 declare
   effect credits.operator_effect;
+  account_ids constant uuid[] := array(select credits.person_accounts(array[p_request.account_id], true));
   erased integer;
 begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
+  if cardinality(account_ids) = 0 then
     perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
   end if;
+  -- In the order in which erase_account takes them; it makes the account of a person who had none.
+  perform credits.accounts_lock(p_request.account_id || account_ids);
+  effect.before := credits.account_state(p_request.account_id);
   erased := public.erase_account(p_request.account_id);
   effect.after := credits.account_state(p_request.account_id)
     || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;
@@ -1750,6 +1750,10 @@ begin
       raise exception using errcode = 'LIMIT';
     end if;
     perform set_config('credits.operator_action', '', true);
+    -- A payment may have been nobody's until it was booked.
+    p_request.account_id := coalesce(p_request.account_id, (
+      select account_id from public.payments where key = p_request.subject));
+    perform credits.operator_check_own(p_operator, p_request.account_id);
   exception when sqlstate 'LIMIT' then
     return credits.operator_ask(p_operator, p_request, effect.credits);
   end;
@@ -2579,7 +2583,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  reach interval := '1 minute';
+  reach interval := '1 minute'::interval;
   since timestamptz;
   page public.generation_jobs[];
 begin
@@ -3317,7 +3321,7 @@ declare
   before_at constant timestamptz := coalesce(p_before_at, 'infinity');
   before_key constant text := coalesce(p_before_key, '');
   movements public.operator_timeline_row[];
-  since timestamptz := '-infinity';
+  since timestamptz := '-infinity'::timestamptz;
 begin
   perform credits.operator_reads();
   movements := array(
@@ -4651,4 +4655,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'c7c59e69a006c95ddd783aa318cf1451d170090798316225c5112a9ee40f523c');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'cfafcfc11c3670885f9e34f1938885824b511e43473b2e5f03604aab25996c38');

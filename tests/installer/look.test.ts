@@ -83,8 +83,13 @@ describe("init looks before it writes,", () => {
 
   test("where nothing says where the project is, it says how to", async () => {
     const app = await installer.makeApp(EMPTY);
+    await app.delete("node_modules/supabase");
     const { code, text } = await app.run("init", "--dry-run");
     expect(code).toBe(0);
+    // As this machine has one or not.
+    expect(text).toMatch(
+      /^ {2}(checked {6}the Supabase CLI is \d|not checked {2}the Supabase CLI: there)/m,
+    );
     expect(text).toMatch(
       /^ {2}not checked {2}names in the database, JWT signing keys: for these set SUPABASE_URL and SUPABASE_SECRET_KEY here or in \.env/m,
     );

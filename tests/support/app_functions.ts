@@ -1,5 +1,12 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   denoProgram,
@@ -25,6 +32,7 @@ export async function linkPackages(folder: string): Promise<void> {
   for (const name of Object.keys(dependencies)) {
     const place = join(folder, "node_modules", name);
     await mkdir(dirname(place), { recursive: true });
+    await rm(place, { recursive: true, force: true });
     await symlink(join(process.cwd(), "node_modules", name), place);
   }
 }

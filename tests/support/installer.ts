@@ -28,6 +28,9 @@ major_version = 17
 `,
 };
 
+/** Says its version to init, which otherwise starts the program. */
+const CLI = { "node_modules/supabase/package.json": '{"version":"3.1.0"}' };
+
 /** A project of somebody's, in a folder of its own, with the packed installer. */
 export interface AppFolder {
   readonly folder: string;
@@ -109,7 +112,7 @@ async function makeApp(
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
   };
-  for (const [path, content] of Object.entries(files)) {
+  for (const [path, content] of Object.entries({ ...CLI, ...files })) {
     await write(path, content);
   }
   const app: AppFolder = {

@@ -154,7 +154,7 @@ export const RUN = {
 export const COMPARED = {
   init: "Install Atomic Credits",
   layout: "supabase/schemas      the SQL",
-  reconciliation: '[{"accounts":1,',
+  reconciliation: '[{"accounts":',
 };
 
 /** The block of a page that begins so. */

@@ -52,6 +52,22 @@ describe("the client's stream", () => {
     expect(onGone).toHaveBeenCalledOnce();
     await gone.write(encode("late"));
   });
+
+  test("holds up no write that finds the client gone", async () => {
+    const onGone = vi.fn();
+    const client = new ClientStream(onGone);
+    // As Deno does it: the bytes find no connection, and the stream is canceled within enqueue.
+    const { prototype } = ReadableStreamDefaultController;
+    const enqueue = vi.spyOn(prototype, "enqueue").mockImplementation(() => {
+      void client.readable.cancel();
+    });
+    const written = client.write(encode("data: a\n\n")).then(() => "written");
+    enqueue.mockRestore();
+    const later = new Promise((resolve) => setTimeout(resolve, 50, "held up"));
+    expect(await Promise.race([written, later])).toBe("written");
+    expect(onGone).toHaveBeenCalledOnce();
+    expect(client.isGone).toBe(true);
+  });
 });
 
 describe("a provider's bytes", () => {

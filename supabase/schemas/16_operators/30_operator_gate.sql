@@ -26,7 +26,7 @@ $$;
 comment on function credits.operator_refuse(text, text, text, text) is
   'Raises what an operator may not do; p_detail is a stable word that the console goes by.';
 
-create function credits.operator_enter(p_action text, p_reason text, p_key text, p_others uuid[] default '{}')
+create function credits.operator_who_may(p_action text)
 returns public.credit_operators
 language plpgsql
 set search_path = '', pg_temp
@@ -36,7 +36,6 @@ declare
   least_role public.credit_operator_role := (
     select r.least_role from credits.operator_rights() as r where r.action = p_action);
 begin
-  perform from public.credit_operators where user_id = any (p_others || auth.uid()) order by user_id for update;
   select * into operator from public.credit_operators where user_id = auth.uid() and disabled_at is null;
   if operator.user_id is null then
     perform credits.operator_refuse('42501', 'this user is not an operator', 'not_an_operator',
@@ -47,7 +46,39 @@ begin
   elsif auth.jwt() ->> 'aal' is distinct from 'aal2' then
     perform credits.operator_refuse('PT403', 'a second factor is needed', 'aal2_required',
       'Set up or confirm the second factor, then call again with the new token.');
-  elsif p_reason is null or length(btrim(p_reason, E' \t\n\r')) < 10 or length(p_reason) > 1000 then
+  end if;
+  return operator;
+end;
+$$;
+comment on function credits.operator_who_may(text) is
+  'The calling operator, where they may do p_action; else raises 42501, or PT403 without aal2.';
+
+create function credits.is_reason(p_text text)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- What nobody sees (blanks, control characters, characters of no width) counts as one blank in a row.
+  select length(p_text) <= 1000 and length(btrim(regexp_replace(p_text, '[\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f'
+    '\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164'
+    '\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+', ' ', 'g'))) >= 10;
+$$;
+comment on function credits.is_reason(text) is 'Whether a text is a reason: 10 to 1000 characters that one can see.';
+
+create function credits.operator_enter(p_action text, p_reason text, p_key text, p_others uuid[] default '{}')
+returns public.credit_operators
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  operator public.credit_operators;
+begin
+  -- Before it locks anybody: who may not do it neither waits for an operator nor makes one wait.
+  perform credits.operator_who_may(p_action);
+  perform from public.credit_operators where user_id = any (p_others || auth.uid()) order by user_id for update;
+  operator := credits.operator_who_may(p_action);
+  if credits.is_reason(p_reason) is not true then
     perform credits.operator_refuse('22023', 'a reason of 10 to 1000 characters is needed', 'reason',
       'Say why: the account''s people and other operators read it.');
   elsif p_key is null or length(p_key) not between 1 and 255 then

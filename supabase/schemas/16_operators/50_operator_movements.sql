@@ -23,6 +23,19 @@ as $$
 $$;
 comment on function credits.account_state(uuid) is 'What operators'' actions change of an account.';
 
+create function credits.overdraft_given(p_effect credits.operator_effect)
+returns bigint
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- One that is being lowered counts as what it falls to.
+  select greatest(0, coalesce(p_effect.after ->> 'lowered_credit_limit', p_effect.after ->> 'credit_limit')::bigint
+    - coalesce(p_effect.before ->> 'lowered_credit_limit', p_effect.before ->> 'credit_limit')::bigint);
+$$;
+comment on function credits.overdraft_given(credits.operator_effect) is
+  'By how much an action raised an account''s overdraft, from its states before and after.';
+
 create function credits.operator_account_lock(p_account_id uuid)
 returns void
 language plpgsql

@@ -21,7 +21,7 @@ begin
   effect.credits := greatest(0, upgrade, (
     select n.scheduled_credits - b.scheduled_credits from public.credit_plans as n, public.credit_plans as b
     where n.name = effect.after ->> 'plan' and b.name = effect.before ->> 'plan'))
-    + greatest(0, (effect.after ->> 'credit_limit')::bigint - (effect.before ->> 'credit_limit')::bigint);
+    + credits.overdraft_given(effect);
   return effect;
 end;
 $$;
@@ -45,8 +45,7 @@ begin
   effect.before := credits.account_state(p_request.account_id);
   perform credits.credit_limit_reduce(p_request.account_id, credit_limit);
   effect.after := credits.account_state(p_request.account_id);
-  effect.credits := greatest(0, (effect.after ->> 'credit_limit')::bigint
-    - (effect.before ->> 'credit_limit')::bigint);
+  effect.credits := credits.overdraft_given(effect);
   return effect;
 end;
 $$;
@@ -126,15 +125,15 @@ set search_path = '', pg_temp
 as $$
 declare
   effect credits.operator_effect;
+  account_ids constant uuid[] := array(select credits.person_accounts(array[p_request.account_id], true));
   erased integer;
 begin
-  -- In the order in which erase_account takes them.
-  perform credits.accounts_lock(array(
-    select id from credits.person_accounts(array[p_request.account_id], true) as p (id)));
-  effect.before := credits.account_state(p_request.account_id);
-  if effect.before is null then
+  if cardinality(account_ids) = 0 then
     perform credits.operator_refuse('PT404', 'no such account', 'unknown_account', 'Pass the account''s id.');
   end if;
+  -- In the order in which erase_account takes them; it makes the account of a person who had none.
+  perform credits.accounts_lock(p_request.account_id || account_ids);
+  effect.before := credits.account_state(p_request.account_id);
   erased := public.erase_account(p_request.account_id);
   effect.after := credits.account_state(p_request.account_id)
     || case when erased > 0 then jsonb_build_object('jobs_erased', erased) else '{}' end;

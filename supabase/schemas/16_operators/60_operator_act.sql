@@ -81,6 +81,10 @@ begin
       raise exception using errcode = 'LIMIT';
     end if;
     perform set_config('credits.operator_action', '', true);
+    -- A payment may have been nobody's until it was booked.
+    p_request.account_id := coalesce(p_request.account_id, (
+      select account_id from public.payments where key = p_request.subject));
+    perform credits.operator_check_own(p_operator, p_request.account_id);
   exception when sqlstate 'LIMIT' then
     return credits.operator_ask(p_operator, p_request, effect.credits);
   end;
@@ -102,7 +106,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key);
+  -- An erasure also changes the row of an operator who is erased.
+  operator public.credit_operators := credits.operator_enter(p_action, p_reason, p_idempotency_key,
+    array[case when p_action = 'erase_account' then p_account_id end]);
   request credits.operator_request := row(p_action, p_account_id, p_subject, p_arguments, p_reason,
     p_idempotency_key, null);
   result public.operator_result := credits.operator_replay(operator.user_id, request);

@@ -257,7 +257,9 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_class in ('job', 'job refund') then
-    return (select account_id from public.generation_jobs where id = p_subject::uuid);
+    -- Another text is refused behind the gate.
+    return (select account_id from public.generation_jobs
+      where id = case when p_subject ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_subject::uuid end);
   end if;
   return (select account_id from public.payments where key = p_subject);
 end;

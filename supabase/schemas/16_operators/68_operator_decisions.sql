@@ -1,6 +1,6 @@
 -- Gives: operator_approve and operator_reject, by which a second operator decides on an action above a limit.
 -- Keeps: an approved action is done once, under the first one's name, by the rules of the moment; nobody approves their
---   own, nor one on an account of their own.
+--   own, nor decides on an account of their own. It moves no more than was asked for.
 -- Needs: operator act.
 
 create function credits.approval_lock(p_approval_id uuid, p_operator public.credit_operators)
@@ -47,7 +47,8 @@ begin
   -- Beyond its own limits an approver may go: two have answered for it. Not one whose limit is 0.
   perform credits.operator_within_limits(p_approver, p_approval.credits);
   select * into asker from public.credit_operators where user_id = p_approval.operator_id and disabled_at is null;
-  if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action) then
+  if not found or asker.role < (select least_role from credits.operator_rights() where action = p_approval.action)
+    or asker.max_per_action = 0 or asker.max_per_day = 0 then
     perform credits.operator_refuse('PT409', 'who asked for this may not do it any more', 'asker_disabled',
       'Reject it.');
   end if;
@@ -101,6 +102,10 @@ begin
   approval := credits.approval_lock(p_approval_id, approver);
   done := credits.operator_do(credits.approval_asker(approval, approver), row(approval.action, approval.account_id,
     approval.subject, approval.arguments, approval.reason, approval.idempotency_key, approval.id));
+  if (done.details ->> 'credits')::bigint not between least(approval.credits, 0) and greatest(approval.credits, 0) then
+    perform credits.operator_refuse('PT409', 'it would move more credits than were asked for', 'more_than_asked',
+      'Reject it, and let it be asked for again.');
+  end if;
   return credits.approval_decide(approval, approver.user_id, 'approved', request, jsonb_build_object(
     'code', done.code, 'operator_id', done.operator_id, 'action_seq', done.action_seq, 'credits',
     done.details -> 'credits'));
@@ -109,7 +114,8 @@ $$;
 comment on function public.operator_approve(uuid, text, text) is
   'Approves another operator''s action above their limit, which is done at once under their name. details.after names '
   'it. Raises what the action raises now (an account closed meanwhile), and then it goes on waiting; PT409 for a '
-  'request that waits no more; 42501 for one''s own request or account.';
+  'request that waits no more, or would move more credits than were asked for; 42501 for one''s own request or '
+  'account.';
 
 create function public.operator_reject(p_approval_id uuid, p_reason text, p_idempotency_key text)
 returns public.operator_result
@@ -123,14 +129,18 @@ declare
   request credits.operator_request := row('reject', null, p_approval_id::text,
     jsonb_build_object('approval_id', p_approval_id), p_reason, p_idempotency_key, null);
   result public.operator_result := credits.operator_replay(operator.user_id, request);
+  approval public.operator_approvals;
 begin
   if result.replayed then
     return result;
   end if;
-  return credits.approval_decide(credits.approval_lock(p_approval_id, operator), operator.user_id, 'rejected',
-    request, '{}');
+  approval := credits.approval_lock(p_approval_id, operator);
+  if approval.operator_id <> operator.user_id then
+    perform credits.operator_check_own(operator, approval.account_id);
+  end if;
+  return credits.approval_decide(approval, operator.user_id, 'rejected', request, '{}');
 end;
 $$;
 comment on function public.operator_reject(uuid, text, text) is
   'Rejects an action that waits for approval; who asked for it may take it back by this. Raises PT409 for a request '
-  'that waits no more.';
+  'that waits no more, 42501 for another''s on one''s own account.';

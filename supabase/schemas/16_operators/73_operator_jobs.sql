@@ -55,7 +55,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  reach interval := '1 minute';
+  reach interval := '1 minute'::interval;
   since timestamptz;
   page public.generation_jobs[];
 begin

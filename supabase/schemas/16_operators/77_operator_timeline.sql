@@ -234,7 +234,7 @@ declare
   before_at constant timestamptz := coalesce(p_before_at, 'infinity');
   before_key constant text := coalesce(p_before_key, '');
   movements public.operator_timeline_row[];
-  since timestamptz := '-infinity';
+  since timestamptz := '-infinity'::timestamptz;
 begin
   perform credits.operator_reads();
   movements := array(

@@ -1,5 +1,5 @@
 begin;
-select plan(7);
+select plan(10);
 
 create function pg_temp.sign_in(p_last text, p_aal text default 'aal2') returns void language sql as $$
   select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000' || p_last, true),
@@ -29,6 +29,25 @@ select is((select sum(delta) from credit_ledger), 1000::numeric, 'the credits ar
 select results_eq('select seq, subject, first_seq, last_seq from operator_actions order by seq',
   $$values (1::bigint, 'stripe:cs:1', null::bigint, null::bigint), (2, 'stripe:cs:1', 1, 1), (3, 'stripe:cs:1', null,
     null)$$, 'by an entry that the action names');
+
+select from book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:3", "kind": "pack",
+  "customer": "cus_3", "lines": [{"price_id": "price_1"}], "status": "paid", "amount": 900, "currency": "usd",
+  "created_at": "2026-01-02"}');
+select from link_payment_customer('00000000-0000-4000-8000-0000000000a3', 'stripe', true, 'cus_3');
+set local role authenticated;
+select is(pg_temp.book('stripe:cs:3'), 'done booked', 'a payment that was nobody''s yet');
+reset role;
+select results_eq('select account_id, first_seq from operator_actions where seq = 4',
+  $$values ('00000000-0000-4000-8000-0000000000a3'::uuid, 1::bigint)$$, 'is in the trail with its account');
+select from book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:4", "kind": "pack",
+  "customer": "cus_4", "lines": [{"price_id": "price_1"}], "status": "paid", "amount": 900, "currency": "usd",
+  "created_at": "2026-01-02"}');
+select from link_payment_customer('00000000-0000-4000-8000-0000000000e1', 'stripe', true, 'cus_4');
+set local role authenticated;
+select throws_ok($$select pg_temp.book('stripe:cs:4')$$, '42501', 'this account is the operator''s own',
+  'which is not to be the operator''s own');
+reset role;
+select from retry_payment('stripe:cs:4');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();

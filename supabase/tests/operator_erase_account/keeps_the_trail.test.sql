@@ -1,5 +1,5 @@
 begin;
-select plan(10);
+select plan(12);
 
 create function pg_temp.sign_in(p_last text, p_aal text default 'aal2') returns void language sql as $$
   select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000' || p_last, true),
@@ -41,6 +41,16 @@ set local role authenticated;
 select throws_ok($$select operator_erase_account('00000000-0000-4000-8000-0000000000af', 'they asked for it', 'k')$$,
   'PT404', null, 'an account that is not there');
 reset role;
+
+-- A member of a team who never had an account.
+select from set_account_member('00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-0000000000d4');
+delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000d4';
+set local role authenticated;
+select is((operator_erase_account('00000000-0000-4000-8000-0000000000d4', 'they asked for it', 'key-4')).code, 'done',
+  'a person who is in a team alone can be erased');
+reset role;
+select is_empty($$select from account_members where user_id = '00000000-0000-4000-8000-0000000000d4'$$,
+  'and is gone from it');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();

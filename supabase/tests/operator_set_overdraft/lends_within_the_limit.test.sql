@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(12);
 
 create function pg_temp.sign_in(p_last text, p_aal text default 'aal2') returns void language sql as $$
   select set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000' || p_last, true),
@@ -26,6 +26,11 @@ set local role authenticated;
 select is(pg_temp.lend(0), 'done -400 0 400', 'what is in use stays until it is filled up');
 reset role;
 select is((select lowered_credit_limit from credit_accounts), 0::bigint, 'and falls then');
+set local role authenticated;
+select is(pg_temp.lend(300), 'done -400 300 400', 'to leave some of it again counts, although it is in use');
+select is(pg_temp.lend(400), 'done -400 100 400', 'as does the rest');
+select is(pg_temp.lend(300), 'done -400 0 400', 'less gives nothing');
+reset role;
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();

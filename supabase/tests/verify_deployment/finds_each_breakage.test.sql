@@ -1,5 +1,5 @@
 begin;
-select plan(53);
+select plan(54);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
