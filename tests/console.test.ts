@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasBrowser } from "./support/browser.ts";
 import {
@@ -25,6 +26,8 @@ describe.skipIf(!hasBrowser())(
   "the console in a real browser (apt-get install chromium)",
   () => {
     let pages: Console;
+    /** The window of the support person, for one test after the other. */
+    let page: Page;
     let support: Operator;
     let customer: TestUser;
     let email: string;
@@ -41,6 +44,7 @@ describe.skipIf(!hasBrowser())(
       const made = await generate(customer);
       job = made.body.job_id;
       request = made.headers.get("x-request-id")!;
+      page = await pages.signedIn(support);
     });
     afterAll(() => pages?.close());
 
@@ -64,7 +68,6 @@ describe.skipIf(!hasBrowser())(
     });
 
     test("finds a customer by mail, job and request id, and a link leads back", async () => {
-      const page = await pages.signedIn(support);
       for (
         const [text, path] of [
           [email, `/accounts/${customer.id}`],
@@ -86,7 +89,6 @@ describe.skipIf(!hasBrowser())(
     });
 
     test("grants with a reason, once however often it is clicked, and shows it in the timeline", async () => {
-      const page = await pages.signedIn(support);
       await openAccount(pages, page, customer);
       const before = await balanceOf(customer);
       await button(page, "Grant credits").click();
@@ -106,7 +108,6 @@ describe.skipIf(!hasBrowser())(
     });
 
     test("an answer that is lost does nothing twice", async () => {
-      const page = await pages.signedIn(support);
       await openAccount(pages, page, customer);
       const before = await balanceOf(customer);
       await fillIn(page, "Grant credits", 70);
@@ -122,7 +123,6 @@ describe.skipIf(!hasBrowser())(
     });
 
     test("refunds a job", async () => {
-      const page = await pages.signedIn(support);
       await page.goto(pages.at(`/jobs/${job}`));
       const before = await balanceOf(customer);
       await fillIn(page, "Refund job");
@@ -169,7 +169,6 @@ describe.skipIf(!hasBrowser())(
       await sql`
         select count(public.grant_credits(${rich.id}, 1, '=1+1')) from generate_series(1, 55)
       `;
-      const page = await pages.signedIn(support);
       await openAccount(pages, page, rich);
       await page.getByText("50 shown").waitFor();
       await button(page, "Show more").click();
