@@ -104,6 +104,7 @@ async function hangUp(round: number): Promise<void> {
   expect(charged, told).toBeGreaterThanOrEqual(words * WORD);
   expect(charged, told).toBeLessThanOrEqual(sent * WORD + MOST_OF_PROMPT);
   if (job) {
+    expect(job.isInTime, told).toBe(true);
     expect(job.status, told).toBe(charged > 0 ? "succeeded" : "canceled");
   }
   await expectSound(user);

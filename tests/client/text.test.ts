@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { appClient, creditsOf, failureOf } from "../support/credits_client.ts";
 import { createCredits } from "../../client/index.ts";
+import { endedJobs } from "../support/text_scene.ts";
 import { createUser } from "../support/user.ts";
 
 const QUESTION = {
@@ -129,6 +130,22 @@ test("a signal ends it, also where more has come already", async () => {
     },
   })).rejects.toBe(reason);
   expect(heard).toEqual(["The"]);
+});
+
+test("what has come by a signal is charged at once, and the rest is given back", async () => {
+  const user = await createUser({ credits: 100 });
+  const credits = await creditsOf(user);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  await expect(credits.text(QUESTION, {
+    signal: controller.signal,
+    onText: () => controller.abort(reason),
+  })).rejects.toBe(reason);
+  // Not by the sweep: it waits for the model's time limit.
+  expect(await endedJobs(user)).toMatchObject([
+    { status: "succeeded", charged: 1, output: { usage_source: "estimated" } },
+  ]);
+  expect(await credits.balance()).toMatchObject({ balance: 99 });
 });
 
 test("a team's text is not charged to its member", async () => {

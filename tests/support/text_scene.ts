@@ -89,13 +89,16 @@ export interface TextJobRow {
   readonly input: Record<string, unknown>;
   readonly output: Record<string, unknown> | null;
   readonly error: Record<string, unknown> | null;
+  /** Whether the function ended it: the sweep waits for its deadline. */
+  readonly isInTime: boolean;
 }
 
 /** The jobs of a user, the oldest first, as soon as none of them is open. */
 export async function endedJobs({ id }: TestUser): Promise<TextJobRow[]> {
   for (let tries = 0; tries < 100; tries++) {
     const rows = await sql<TextJobRow[]>`
-      select status, cost - refunded as charged, input, output, error
+      select status, cost - refunded as charged, input, output, error,
+        ended_at < deadline_at as "isInTime"
       from public.generation_jobs where account_id = ${id} order by created_at`;
     const isOver = rows.every(({ status }) =>
       !["pending", "running"].includes(status)
