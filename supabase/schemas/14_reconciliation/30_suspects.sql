@@ -22,7 +22,8 @@ begin
   return query
   with moved as (
     select l.account_id, l.grant_id, sum(l.delta) as total,
-      sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
+      sum(l.delta) filter (where l.kind = 'expiry'
+        and (l.metadata is null or l.metadata ? 'operator_action')) as breakage,
       sum(m.delta * (h.bits & 2097151)) as sum1,
       -- A charge counts twice, so that cost and refunded changed by the same amount are found too.
       sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,

@@ -103,7 +103,8 @@ begin
   return query
   with totals as (
     select l.grant_id, sum(l.delta) as total,
-      -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+      -coalesce(sum(l.delta) filter (where l.kind = 'expiry'
+        and (l.metadata is null or l.metadata ? 'operator_action')), 0) as gone
     from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
