@@ -20,6 +20,8 @@ export async function callUpstream(
   if (!upstream) throw new UpstreamFailure("invalid_key");
   let response: Response;
   try {
+    // The client may have left while it was charged.
+    signal.throwIfAborted();
     response = await upstream.send(path, body, signal);
   } catch (error) {
     throw toFailure(error, signal);

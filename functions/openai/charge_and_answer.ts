@@ -40,6 +40,8 @@ export async function chargeAndAnswer(
   };
   const { accountId, memberId, appKeyId } = caller;
   const idempotencyKey = readIdempotencyKey(asked.request.headers);
+  // Deno listens for the end of a connection from the first look at the signal on: the client may leave meanwhile.
+  void asked.request.signal;
   return await keepAlive(async () => {
     const charge = await database.charge({
       accountId,

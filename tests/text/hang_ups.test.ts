@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startGateway } from "../../scripts/stack/gateway.ts";
 import { chance, seed } from "../support/adversity.ts";
 import { sql } from "../support/database.ts";
@@ -16,6 +16,7 @@ import {
 } from "../support/text_scene.ts";
 import type { Received } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
+import "../support/with_resolvers.ts";
 
 /** How many clients hang up side by side. */
 const CLIENTS = 10;
@@ -142,6 +143,30 @@ function sideBySide(
   );
 }
 
+/** Lets a charge of this user wait, until the returned function is called. */
+async function holdCharges({ id }: TestUser): Promise<() => Promise<void>> {
+  const letGo = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const holding = sql.begin(async (tx) => {
+    await tx`select from public.credit_accounts where id = ${id} for update`;
+    held.resolve();
+    await letGo.promise;
+  });
+  await held.promise;
+  return async () => {
+    letGo.resolve();
+    await holding;
+  };
+}
+
+/** Waits until somebody waits for a lock that a charge takes. */
+async function chargeWaits(): Promise<void> {
+  await vi.waitFor(async () => {
+    const waiting = await sql`select from pg_locks where not granted`;
+    expect(waiting.length).toBeGreaterThan(0);
+  }, 10_000);
+}
+
 const LIMIT = 60_000;
 
 describe.each(Object.entries(doors))("a client that hangs up %s", (_, door) => {
@@ -182,6 +207,30 @@ describe.each(Object.entries(doors))("a client that hangs up %s", (_, door) => {
       await expectCharged(user, await hangUp(door(), user, { afterMs }));
     });
   }, LIMIT);
+
+  test(
+    "while its charge is under way is refunded at once, and no provider is asked",
+    async () => {
+      for (const model of [PATIENT_MODEL, "standard-text"]) {
+        const user = await textUser();
+        const release = await holdCharges(user);
+        const abort = new AbortController();
+        const asked = requestOf(user, "usual", model);
+        const answer = fetch(door() + PATH, { ...asked, signal: abort.signal })
+          .catch((error) => error);
+        await chargeWaits();
+        abort.abort();
+        await answer;
+        // The end of a connection takes a moment to arrive.
+        await delay(200);
+        await release();
+        await expect.poll(() => endedJobs(user), { timeout: 10_000 })
+          .toMatchObject([{ status: "canceled", charged: 0, isInTime: true }]);
+        expect(atProvider(user)).toBeUndefined();
+      }
+    },
+    LIMIT,
+  );
 
   test(
     "for its own side alone has its job ended at once all the same",
