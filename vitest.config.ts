@@ -5,7 +5,11 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   resolve: { alias: standardLibrary() },
   test: {
-    include: ["tests/**/*.test.ts"],
+    include: [
+      "tests/**/*.test.ts",
+      // It takes pictures for the docs, and tests nothing.
+      ...(process.env.PICTURES ? ["tests/console_pictures.ts"] : []),
+    ],
     globalSetup: ["tests/support/global_setup.ts"],
     // One more than there are processors: files also wait, for locks and timeouts.
     maxWorkers: availableParallelism() + 1,

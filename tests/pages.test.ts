@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem, type ProblemCode } from "../functions/_shared/problem.ts";
@@ -268,4 +268,12 @@ test("a command of the Supabase CLI that changes a database names a remote one: 
     ].map(([command]) => `${file}: ${command}`)
   );
   expect(local).toEqual([]);
+});
+
+test("the pictures of the pages are small", () => {
+  const pictures = readdirSync("docs").filter((name) => name.endsWith(".png"));
+  expect(pictures).not.toEqual([]);
+  for (const name of pictures) {
+    expect(statSync(join("docs", name)).size, name).toBeLessThan(150_000);
+  }
 });
