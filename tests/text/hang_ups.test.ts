@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startGateway } from "../../scripts/stack/gateway.ts";
-import { chance, seed } from "../support/adversity.ts";
+import { chance, rounds, seed } from "../support/adversity.ts";
 import { sql } from "../support/database.ts";
 import { addModel } from "../support/models.ts";
 import {
@@ -19,7 +19,7 @@ import type { TestUser } from "../support/user.ts";
 import "../support/with_resolvers.ts";
 
 /** How many clients hang up side by side. */
-const CLIENTS = 10;
+const CLIENTS = rounds(4, 10, 4);
 /** A model of the loopback provider whose time limit is far beyond what {@link endedJobs} waits for. */
 const PATIENT_MODEL = "test-text-patient";
 const random = chance(1);
