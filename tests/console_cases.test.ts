@@ -62,7 +62,7 @@ describe.skipIf(!hasBrowser())(
         })
       })`;
       // Somebody forgot to say what the price is worth, and says so now.
-      await sql`select public.set_product('stripe', true, ${price}, ${
+      await sql`select public.set_product('stripe', true, ${`pack-${id}`}, ${
         sql.json({
           provider_price_id: price,
           kind: "pack",

@@ -227,7 +227,7 @@ describe("a generation whose provider calls back", () => {
   });
 
   test("is waited for no longer than the time limit, and goes on", async () => {
-    const { credits, made, jobId, say } = await submit({ timeoutMs: 300 });
+    const { credits, made, jobId, say } = await submit({ timeoutMs: 2_000 });
     expect(await failureOf(made)).toMatchObject({
       code: "wait_timeout",
       details: { job_id: jobId },

@@ -86,7 +86,9 @@ as $$
       'error_code', j.error ->> 'code', 'error_message', j.error ->> 'message',
       'expires_at', case when t.delta > 0 then g.expires_at end,
       'external_ref', case when t.delta > 0 then g.external_ref end,
-      'from_account_id', case when t.kind = 'transfer' then t.metadata ->> 'from_account_id' end), o.id, t.reason)
+      'from_account_id', case when t.kind = 'transfer' then t.metadata ->> 'from_account_id' end), o.id,
+      -- The entry's own words may be the product's or the plan's.
+      coalesce(a.reason, t.reason))
   from credits.newest_things(p_account_id, p_before_at, p_before_key, p_limit) as t
   left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
   left join public.credit_grants as g on g.account_id = p_account_id and g.id = t.grant_id
@@ -95,7 +97,9 @@ as $$
     select split_part(n.name, ':', 1)::uuid as id, split_part(n.name, ':', 2)::bigint as seq
     from (select t.metadata ->> 'operator_action' as name offset 0) as n
     where n.name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,18}$'
-  ) as o on true;
+  ) as o on true
+  left join public.operator_actions as a
+    on a.operator_id = o.id and a.seq = o.seq and a.account_id = p_account_id;
 $$;
 comment on function credits.timeline_movements(uuid, timestamptz, text, integer) is 'What moved an account''s credits.';
 
