@@ -38,8 +38,12 @@ export function mischief(
     saying(job, "succeeded", output);
 
   /** A job that succeeds with this output, which is unusable. */
+  /** Called again where it is answered 503, as a provider does: a busy machine may not get to the file in time. */
   const badOutput = (output: () => unknown): Mischief => ({
-    play: (job, send) => send(done(job, output())),
+    play: async (job, send) => {
+      const message = done(job, output());
+      for (let time = 0; time < 5 && await send(message) === 503; time++);
+    },
     ends: ["failed"],
   });
 
