@@ -19,7 +19,7 @@ import {
 
 const PRICE = 500;
 const CREDITS = 10_000;
-const KILLS = rounds(2, 20);
+const KILLS = rounds(2, 20, 10);
 const random = chance(0);
 
 let own: OwnStack;

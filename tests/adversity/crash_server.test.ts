@@ -15,7 +15,7 @@ import { act, repeatUnanswered } from "../support/bank_clients.ts";
 import { inspect, missing, sweepAll } from "../support/inspection.ts";
 import { killTree } from "../support/stack_process.ts";
 
-const KILLS = rounds(3, 24);
+const KILLS = rounds(3, 24, 12);
 const CLIENTS = 6;
 
 let database: TestDatabase;

@@ -25,7 +25,7 @@ import { createUser, type TestUser } from "../support/user.ts";
 
 const START = 100_000;
 const PRICE = 500;
-const ROUNDS = rounds(1, 8);
+const ROUNDS = rounds(1, 8, 4);
 /** The statuses with which a provider's misbehaviour ends; a prompt that is left out does well. */
 const FAILING = [502, 504];
 const REDIRECTS = [301, 302, 303, 307, 308];
