@@ -104,7 +104,7 @@ test("a customer is found by the mail of their user", async () => {
   expect(data).toMatchObject([{ kind: "user", account_id: customer.id }]);
 });
 
-test("who is no operator sees nothing, and is told the same whatever they ask", async () => {
+test("who is no operator sees nothing, and is told the same for any question", async () => {
   const own = customer.client;
   const { data } = await own.from("operator_accounts").select("*")
     .eq("account_id", customer.id);

@@ -13,7 +13,7 @@ import { POLICY_OF_THE_PAGE } from "./policy.ts";
 import { consoleSources, MARK } from "./sources.ts";
 
 /**
- * Builds the pages, and puts them in place at once: whoever serves the folder sees the old files or the new ones.
+ * Builds the pages, and puts them in place at once: a server of the folder sees the old files or the new ones.
  * @throws with cause and remedy
  */
 export async function buildConsole(

@@ -113,7 +113,7 @@ $$;`;
 }
 
 /**
- * All locks at once, and what is dropped. Whoever uses something of it is waited for without keeping the rest locked:
+ * All locks at once, and what is dropped. Those who use something of it are waited for without keeping the rest locked:
  * a charge that holds one and needs the other would wait for this, and this for the charge.
  */
 function takeAway({ locks, drops }: Changes): string {

@@ -79,7 +79,7 @@ export async function freeze(
     `${release} is released.`,
     `wrote ${join(RELEASES_FOLDER, `${release}.json`)}, ${
       join(RELEASES_FOLDER, file)
-    } and CHANGELOG.md: commit them, with whatever else is new.`,
+    } and CHANGELOG.md: commit them with all that is new.`,
   ];
 }
 

@@ -5,15 +5,10 @@ import { constants, setPriority } from "node:os";
 import { extname, join } from "node:path";
 import { consoleHeaders } from "../console/policy.ts";
 import { isBuilt } from "../console/sources.ts";
+import { TYPES } from "./pages/serve.ts";
 
 /** Where the operators' console is below the stack's address. */
 export const CONSOLE_PATH = "/console";
-
-const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-};
 
 /** The built console of a home. */
 export function consoleFolder(home: string): string {

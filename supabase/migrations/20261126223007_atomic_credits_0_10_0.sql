@@ -4851,4 +4851,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '9f2f640777f4ee7781c111c9e68e66402f701820f61cacaa217cbd8231b3165c');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '2ed7201bc7aa0b059d0c063235e701425026c5c71f976c98b0ac9de773d92c63');

@@ -64,7 +64,7 @@ async function tryAs(
 /** Relations of the API's schema in which even their owner sees no row, so that trying to read them proves nothing. */
 export function emptyRelations(parties: Parties): Promise<string[]> {
   return inVain(parties, async (transaction) => {
-    // The views of operators show their rows to an operator alone, whatever the role.
+    // The views of operators show their rows to an operator alone, of any role.
     const operator = parties.actors.find(({ name }) => name === "operator")!;
     await become(transaction, { ...operator, role: "none" });
     const rows = await transaction<{ name: string }[]>`

@@ -14,7 +14,8 @@ export interface PageOptions extends PageSources {
   log: (line: string) => void;
 }
 
-const TYPES: Record<string, string> = {
+/** The files that pages are made of, and how they are served. */
+export const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
@@ -48,7 +49,7 @@ export function servePage(options: PageOptions): Page {
         },
       });
     } catch (error) {
-      // Somebody may mend it meanwhile: the next request tries again.
+      // Somebody may fix it meanwhile: the next request tries again.
       files = undefined;
       log(`The page at ${base} cannot be built: ${(error as Error).message}`);
       const detail = "The page cannot be built: npm start prints why.";

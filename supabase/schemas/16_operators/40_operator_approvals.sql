@@ -1,5 +1,5 @@
 -- Gives: operator_approvals, the actions above a limit that wait for a second operator; what an action answers.
--- Keeps: one idempotency key of an operator is one action or one request, whatever is sent again.
+-- Keeps: one idempotency key of an operator is one action or one request, however often it is sent.
 -- Needs: operator gate.
 
 create table public.operator_approvals (

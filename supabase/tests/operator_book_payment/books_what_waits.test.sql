@@ -21,7 +21,7 @@ reset role;
 select from set_product('stripe', true, 'starter',
   '{"provider_price_id": "price_1", "kind": "pack", "credits": 1000, "unit_amount": 900, "currency": "usd"}');
 set local role authenticated;
-select is(pg_temp.book('stripe:cs:1'), 'done booked', 'then it is booked, whatever the operator''s limits');
+select is(pg_temp.book('stripe:cs:1'), 'done booked', 'then it is booked, also by an operator whose limit is 0');
 select is(pg_temp.book('stripe:cs:1'), 'unchanged booked', 'once');
 select throws_ok($$select pg_temp.book('stripe:cs:2')$$, 'PT404', null, 'a payment that is not there');
 reset role;

@@ -10,7 +10,7 @@ insert into credit_operators (user_id, role) values
 prepare fix as select operator_fix_discrepancy('job', 'no id of a job', 'as the runbook says', 'key-1');
 set local role authenticated;
 select pg_temp.sign_in('a1');
-select throws_ok('fix', '42501', 'this user is not an operator', 'whatever a user passes, the answer is the same');
+select throws_ok('fix', '42501', 'this user is not an operator', 'the answer is the same for any argument');
 select pg_temp.sign_in('e2');
 select throws_ok('fix', '42501', 'fix_discrepancy needs the role finance, and this operator''s is support',
   'as for a role that is too low');

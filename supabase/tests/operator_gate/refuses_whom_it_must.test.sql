@@ -42,7 +42,7 @@ select throws_ok('give', '42501', null, 'the role is read live, not from the tok
 set local role anon;
 select throws_ok('give', '42501', null, 'anon has no operator function');
 set local role service_role;
-select throws_ok('give', '42501', null, 'nor has the service: whoever acts has a name');
+select throws_ok('give', '42501', null, 'nor has the service: an action has a user''s name');
 reset role;
 set local role authenticated;
 select throws_ok($$select grant_credits('00000000-0000-4000-8000-0000000000a1', 5)$$, '42501', null,

@@ -80,7 +80,7 @@ select set_eq('select pg_temp.outcome(call) from calls', array['42501|this user 
 select pg_temp.become('00000000-0000-4000-8000-0000000000d9');
 select is_empty('select name from views where pg_temp.rows_of(name) > 0', 'nor does a user without a row');
 select set_eq('select pg_temp.outcome(call) from calls', array['42501|this user is not an operator'],
-  'nor what is there: whatever a stranger asks for, the answer is the same');
+  'nor what is there: a stranger gets the same answer for any account');
 select is(pg_temp.outcome('select from operator_search(''a'')') ||
   pg_temp.outcome('select from operator_timeline(null)'),
   '42501|this user is not an operator42501|this user is not an operator', 'also for a bad argument');
