@@ -4,7 +4,8 @@ import { pgbouncerIni } from "./shards/pgbouncer.ts";
 import { initRouter, makeRouter } from "./shards/router.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 
-const HELP = `Several databases behind one: a router sends each call to the shard of its account.
+const HELP =
+  `Several databases behind one: a router sends each call to the shard of its account.
 
   npm run shards -- init       makes the router, from the catalog of the first shard
   npm run shards -- check      says in what the router and the shards differ

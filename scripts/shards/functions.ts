@@ -3,6 +3,13 @@ import { type Merge, MERGES } from "./merges.ts";
 
 const VOLATILITY = { v: "volatile", s: "stable", i: "immutable" };
 
+/** Who calls, as the Data API says it; auth.uid() reads one setting or the other. */
+const CALLER = [
+  "current_setting('role')",
+  "current_setting('request.jwt.claim.sub', true)",
+  "current_setting('request.jwt.claims', true)",
+];
+
 /** Where a function is sent. */
 type Route = { readonly by: "slot"; readonly slot: string } | Merge;
 
@@ -32,7 +39,9 @@ export function proxySql(routine: Routine): string | undefined {
   const route = routeOf(routine);
   if (route.by === "router") return undefined;
   if (route.by === "refused") return outerSql(routine, refusal(routine, route));
-  return `${innerSql(routine, route)}\n${outerSql(routine, callSql(routine, route))}`;
+  return `${innerSql(routine, route)}\n${
+    outerSql(routine, callSql(routine, route))
+  }`;
 }
 
 function innerName({ schema, name }: Routine): string {
@@ -42,7 +51,9 @@ function innerName({ schema, name }: Routine): string {
 /** The call of a shard, in PL/Proxy. */
 function innerSql(routine: Routine, route: Route): string {
   const { input, schema, name, types, for_users } = routine;
-  const identity = for_users ? ["p_role text", "p_claims text"] : [];
+  const identity = for_users
+    ? ["p_role text", "p_sub text", "p_claims text"]
+    : [];
   const first = identity.length + 1;
   const values = types.map((type, i) => `$${first + i}::${type}`).join(", ");
   const call = `${schema}.${name}(${values})`;
@@ -63,9 +74,10 @@ $proxy$;`;
  * of the first part makes Postgres evaluate that part first, whatever it plans.
  */
 function asCaller(call: string): string {
-  return `(select set_config('role', $1, true) as a, set_config('request.jwt.claims', coalesce($2, ''), true) as b
-    offset 0) as c,
-    lateral (select * from ${call} as r offset length(c.a || c.b) * 0) as r`;
+  return `(select set_config('role', $1, true) as a,
+      set_config('request.jwt.claim.sub', coalesce($2, ''), true) as b,
+      set_config('request.jwt.claims', coalesce($3, ''), true) as c offset 0) as s,
+    lateral (select * from ${call} as r offset length(s.a || s.b || s.c) * 0) as r`;
 }
 
 /** The type of the inner function, and the columns that it selects. */
@@ -105,9 +117,7 @@ function callSql(routine: Routine, route: Route): string {
       ? `coalesce(${name}, gen_random_uuid())`
       : name
   );
-  const identity = for_users
-    ? ["current_setting('role')", "current_setting('request.jwt.claims', true)"]
-    : [];
+  const identity = for_users ? CALLER : [];
   const call = `${innerName(routine)}(${[...identity, ...given].join(", ")})`;
   const check = route.by === "pair"
     ? `  perform credits_router.check_same_shard(${route.from}, ${route.to});\n`
@@ -129,7 +139,9 @@ function refusal({ name }: Routine, { reason }: { reason: string }): string {
 function outerSql(routine: Routine, body: string): string {
   const { schema, name, result, volatility } = routine;
   return `create function ${schema}.${name}(${routine.arguments})
-returns ${result} language plpgsql ${VOLATILITY[volatility]} security definer set search_path = '', pg_temp
+returns ${result} language plpgsql ${
+    VOLATILITY[volatility]
+  } security definer set search_path = '', pg_temp
 as $proxy$
 #variable_conflict use_variable
 declare

@@ -17,6 +17,8 @@ from pg_proc as f
 join pg_namespace as n on n.oid = f.pronamespace
 join pg_type as t on t.oid = f.prorettype
 where n.nspname = 'public' and f.proacl is not null and f.prokind = 'f' and f.prorettype <> 'trigger'::regtype
-    and exists (select from aclexplode(f.proacl) as p where p.grantee <> f.proowner)
+    and exists (
+      select from aclexplode(f.proacl) as p join pg_roles as r on r.oid = p.grantee
+      where r.rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor'))
   or f.oid in ('credits.my_account_ids()'::regprocedure, 'credits.my_paying_account_ids()'::regprocedure)
 order by 1

@@ -43,7 +43,10 @@ export function readViews(url: string): Promise<ShardView[]> {
 
 async function readCatalog<T>(url: string, file: string): Promise<T[]> {
   const query = await readFile(new URL(file, import.meta.url), "utf8");
-  return await onDatabase(url, async (sql) => [...await sql.unsafe<T[]>(query)]);
+  return await onDatabase(
+    url,
+    async (sql) => [...await sql.unsafe<T[]>(query)],
+  );
 }
 
 /** Runs an action on a connection of its own, where every name is written with its schema. */

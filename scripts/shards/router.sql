@@ -49,14 +49,22 @@ language plpgsql
 as $$
 declare
   is_outage constant boolean := p_state = 'XX000' and p_message like 'PL/Proxy function %';
+  state constant text := case when is_outage then '08006' else p_state end;
+  said constant text := case when is_outage then 'the database of this account cannot be reached'
+    else regexp_replace(p_message, '^[^ ]+\(\d+\): \[[^]]*\] REMOTE ERROR: ', '') end;
+  cause constant text := case when is_outage then '' else regexp_replace(p_detail, '^Remote detail: ', '') end;
+  remedy constant text := case when is_outage then 'Repeat the call with the same arguments.'
+    else regexp_replace(p_hint, '^Remote hint: ', '') end;
 begin
-  raise exception using
-    errcode = case when is_outage then '08006' else p_state end,
-    message = case when is_outage then 'the database of this account cannot be reached'
-      else regexp_replace(p_message, '^[^ ]+\(\d+\): \[[^]]*\] REMOTE ERROR: ', '') end,
-    detail = case when is_outage then '' else regexp_replace(p_detail, '^Remote detail: ', '') end,
-    hint = case when is_outage then 'Repeat the call with the same arguments.'
-      else regexp_replace(p_hint, '^Remote hint: ', '') end;
+  -- An empty detail or hint is said as one; only an option that is left out is none.
+  if cause = '' and remedy = '' then
+    raise exception using errcode = state, message = said;
+  elsif cause = '' then
+    raise exception using errcode = state, message = said, hint = remedy;
+  elsif remedy = '' then
+    raise exception using errcode = state, message = said, detail = cause;
+  end if;
+  raise exception using errcode = state, message = said, detail = cause, hint = remedy;
 end;
 $$;
 comment on function credits_router.raise_again(text, text, text, text) is

@@ -46,7 +46,9 @@ export async function makeRouter(fleet: Fleet): Promise<string> {
 function rolesSql({ user }: Fleet): string {
   const roles = [user, "credits_router", "credits_auditor"];
   const makes = [...new Set(roles)].map((role) =>
-    `  if to_regrole(${literal(role)}) is null then create role ${role}; end if;`
+    `  if to_regrole(${
+      literal(role)
+    }) is null then create role ${role}; end if;`
   );
   return `do $$\nbegin\n${makes.join("\n")}\nend;\n$$;
 create extension if not exists plproxy schema extensions;
@@ -108,7 +110,9 @@ function objectsSql(
   );
   const kept = keptParts(parts).map((part) => {
     if (part.type === "TABLE" && !isTerms(part)) return tableSql(part, shards);
-    const view = merged.get(`${part.schema}.${part.name.replace(" _RETURN", "")}`);
+    const view = merged.get(
+      `${part.schema}.${part.name.replace(" _RETURN", "")}`,
+    );
     if (view && part.type === "VIEW") return viewSql(view, shards);
     if (view && part.type === "RULE") return "";
     const routine = part.type === "FUNCTION"
@@ -152,8 +156,6 @@ $$;
 alter role ${user} login bypassrls ${secret};
 grant anon, authenticated, service_role, credits_auditor to ${user};
 grant usage on schema public, credits to ${user};
-grant select on all tables in schema public, credits to ${user};
-grant execute on all functions in schema public, credits to ${user};
 alter role ${user} set statement_timeout = 0;`;
 }
 
@@ -171,11 +173,12 @@ export async function initRouter(
   await onDatabase(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(script);
+      // What the triggers would do has been done on the shard.
       await tx.unsafe("set local session_replication_role = replica");
-      for (const [table, rows] of terms) {
+      for (const { table, columns, rows } of terms) {
         await tx.unsafe(
-          `insert into ${table} overriding system value
-            select * from json_populate_recordset(null::${table}, $1::text::json)`,
+          `insert into ${table} (${columns})
+            select ${columns} from json_populate_recordset(null::${table}, $1::text::json)`,
           [rows],
         );
       }
@@ -183,13 +186,23 @@ export async function initRouter(
   say(`router: made from ${fleet.shards[0]!.name}`);
 }
 
-/** Rows of prices, plans and rules, as JSON. */
-function readTerms(url: string): Promise<[string, string][]> {
+interface Terms {
+  readonly table: string;
+  readonly columns: string;
+  /** As JSON. */
+  readonly rows: string;
+}
+
+/** Prices, plans and rules. */
+function readTerms(url: string): Promise<Terms[]> {
   return onDatabase(url, (sql) =>
-    Promise.all(TERMS.map(async (table): Promise<[string, string]> => {
-      const [row] = await sql.unsafe(
-        `select coalesce(json_agg(t), '[]')::text as rows from ${table} as t`,
+    Promise.all(TERMS.map(async (table) => {
+      const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
+        `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
+          (select string_agg(quote_ident(attname), ', ') from pg_attribute
+            where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '') as columns`,
+        [table],
       );
-      return [table, row!.rows];
+      return { table, ...row! };
     })));
 }

@@ -72,6 +72,7 @@ export function as<T>(
   return sql.begin(async (tx) => {
     const claims = JSON.stringify({ role, sub });
     await tx`select set_config('role', ${role}, true),
+      set_config('request.jwt.claim.sub', ${sub ?? ""}, true),
       set_config('request.jwt.claims', ${claims}, true)`;
     return await action(tx);
   }) as Promise<T>;

@@ -30,6 +30,7 @@ test("a router of four shards is as one database", async () => {
       await showsUsersTheirOwn(router, accounts);
       await saysWhatWentWrong(router, accounts);
       await refusesWhatItCannotDo(router, accounts);
+      await survivesAnOutage(router, fleet, [...accounts, accounts[0]!]);
       await comparesCatalogs(fleet);
     } finally {
       await router.end({ timeout: 5 });
@@ -56,7 +57,7 @@ async function movesCredits(
         p_model => 'standard-image', p_input => '{"prompt": "a cat"}', p_idempotency_key => ${randomUUID()})`;
       return [(await charge())[0]!, (await charge())[0]!];
     });
-    expect(jobs.map(({ status }) => status)).toEqual([200, 200]);
+    expect(jobs.map(({ status }) => status)).toEqual([201, 201]);
     const [made, unwanted] = jobs.map(({ job_id }) => job_id as string);
     const { settled, refunded } = await service(router, async (tx) => ({
       settled:
@@ -68,8 +69,8 @@ async function movesCredits(
           0
         ]!,
     }));
-    expect(settled.status).toBe(200);
-    expect(refunded.status).toBe(200);
+    expect(settled.status).toBe("succeeded");
+    expect(refunded.status).toBe("canceled");
     // On its own shard, and on no other.
     for (const [j, shard] of fleet.shards.entries()) {
       const [there] = await onDatabase(
@@ -89,7 +90,8 @@ async function showsUsersTheirOwn(
   // A user's own account has the user's id as its user.
   const seen = await as(router, "authenticated", own, async (tx) => ({
     ids: await tx`select distinct account_id from public.credit_ledger`,
-    foreign: await tx`select from public.credit_ledger where account_id = ${other!}`,
+    foreign:
+      await tx`select from public.credit_ledger where account_id = ${other!}`,
     statement:
       await tx`select * from public.account_statement(${own!}, '-infinity', 'infinity')`,
     theirs:
@@ -168,4 +170,39 @@ async function comparesCatalogs(fleet: Fleet): Promise<void> {
   expect(differences.map(({ where }) => where)).toEqual(["s2", "s2"]);
   expect(differences[0]!.what).toMatch(/^function public\.grant_credits/);
   expect(differences[1]!.what).toMatch(/^row public\.credit_settings/);
+}
+
+/** A shard that does not answer is an outage that the Data API answers with 503, and no other shard notices. */
+async function survivesAnOutage(
+  router: postgres.Sql,
+  fleet: Fleet,
+  [, , , dead, alive]: readonly string[],
+): Promise<void> {
+  const server = fleet.router.replace("/router", "/template1");
+  const admit = (connections: boolean) =>
+    onDatabase(server, async (sql) => {
+      await sql.unsafe(
+        `alter database s3 with allow_connections ${connections}`,
+      );
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = 's3'`;
+    });
+  await admit(false);
+  const grant = (id: string) =>
+    service(
+      router,
+      (tx) =>
+        tx`select * from public.grant_credits(p_account_id => ${id}, p_amount => 1,
+        p_external_ref => ${`outage:${id}`})`,
+    );
+  const refused = await grant(dead!).catch((error) => error);
+  expect(refused.code).toBe("08006");
+  expect(refused.message).toBe(
+    "the database of this account cannot be reached",
+  );
+  expect((await grant(alive!))[0]!.replayed).toBe(false);
+  const differences = await findDifferences(fleet);
+  expect(differences.map(({ where }) => where)).toEqual(["s3"]);
+  await admit(true);
+  expect((await grant(dead!))[0]!.replayed).toBe(false);
+  expect((await grant(dead!))[0]!.replayed).toBe(true);
 }
