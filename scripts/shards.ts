@@ -14,7 +14,7 @@ const HELP =
 
   --file <path>   the shards (default: shards.json)
   --pool <n>      connections of pgbouncer to a shard (default: 20)
-  --help
+  --help          this text
 
 shards.json:
   { "router": "postgresql://…/router",
@@ -58,9 +58,9 @@ const COMMANDS: Readonly<Record<string, Run>> = {
     if (differences.length === 0) console.log("The shards are equal.");
     return differences.length === 0 ? 0 : 1;
   },
-  pgbouncer: async (fleet, { console }, pool) => {
+  pgbouncer: (fleet, { console }, pool) => {
     console.log(pgbouncerIni(fleet, pool));
-    return 0;
+    return Promise.resolve(0);
   },
   sql: async (fleet, { console }) => {
     console.log(await makeRouter(fleet));

@@ -1,65 +1,78 @@
 import postgres from "postgres";
-import { makeBundleFile } from "../../scripts/deploy/bundle.ts";
-import { withDatabase } from "../../scripts/test/database.ts";
-import {
-  onDebianServer,
-  type ServerKind,
-} from "../../scripts/test/debian_server.ts";
-import { executeScript, prepareServices } from "../../scripts/test/prepare.ts";
+import { afterAll, beforeAll, inject } from "vitest";
 import type { Fleet } from "../../scripts/shards/config.ts";
-import { readFile } from "node:fs/promises";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import { withDatabase } from "../../scripts/test/database.ts";
+import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
 
-export const SHARDS = ["s0", "s1", "s2", "s3"] as const;
+export { SHARDS };
 
-/** A server with four shards and an empty database for the router. */
-const KIND: ServerKind = {
-  locale: ["--locale=C"],
-  settings: { fsync: "off", max_connections: "200", timezone: "UTC" },
-  prepare: async (superuserUrl, folder) => {
-    const roles = new URL("../../scripts/stack/roles.sql", import.meta.url);
-    await executeScript(superuserUrl, await readFile(roles, "utf8"));
-    await prepareServices(superuserUrl, folder);
-    const server = withDatabase(superuserUrl, "template1");
-    await copy(server, "postgres", "router");
-    await executeScript(
-      asPostgres(superuserUrl),
-      await makeBundleFile(process.cwd()),
+/** Whether this machine can run a fleet: Debian's Postgres with PL/Proxy. */
+export const canRoute = await hasPlProxy();
+
+/** What a file's tests use of the one fleet. */
+export interface SharedFleet {
+  readonly fleet: Fleet;
+  readonly router: postgres.Sql;
+  /** Ids of accounts that no other file uses, one for each shard. */
+  readonly accounts: readonly string[];
+}
+
+/** The fleet that all files share; the global set-up starts it when the first file asks. */
+export async function findFleet(): Promise<Fleet> {
+  return await ask("");
+}
+
+/** Stops the server of the last shard at once, or starts it again. */
+export async function lastShard(action: "stop" | "start"): Promise<void> {
+  await ask(`/${action}`);
+}
+
+async function ask<T>(path: string): Promise<T> {
+  const answer = await fetch(`${inject("stacks")}/fleet${path}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return await answer.json();
+}
+
+/**
+ * The fleet, for the tests of a file.
+ *
+ * @param alone nobody else uses it meanwhile: for a file that stops a shard, or changes what is common
+ */
+export function useFleet({ alone = false } = {}): SharedFleet {
+  const shared: { -readonly [K in keyof SharedFleet]?: SharedFleet[K] } = {};
+  let gate: postgres.Sql;
+  beforeAll(async () => {
+    if (!canRoute) return;
+    shared.fleet = await findFleet();
+    const { router } = shared.fleet;
+    gate = postgres(withDatabase(router, "bare"), { max: 1 });
+    await gate`set statement_timeout = 0`;
+    await gate.unsafe(
+      `select pg_advisory_lock${alone ? "" : "_shared"}(4242)`,
     );
-    for (const name of SHARDS) await copy(server, "postgres", name);
-  },
-};
-
-async function copy(server: string, from: string, to: string): Promise<void> {
-  await executeScript(
-    server,
-    `create database ${to} template ${from} owner postgres`,
-  );
+    shared.router = postgres(router, { max: 4, onnotice: () => {} });
+    shared.accounts = await accountsOf(shared.fleet);
+  });
+  afterAll(async () => {
+    await shared.router?.end({ timeout: 5 });
+    await gate?.end({ timeout: 5 });
+  });
+  return shared as SharedFleet;
 }
 
-function asPostgres(superuserUrl: string): string {
-  const url = new URL(superuserUrl);
-  url.username = "postgres";
-  return url.href;
-}
-
-/** Runs an action on four shards that trust the router; the router is not made yet. */
-export function onFleet<T>(action: (fleet: Fleet) => Promise<T>): Promise<T> {
-  return onDebianServer((url) => {
-    const admin = new URL(url);
-    admin.username = "supabase_admin";
-    const of = (name: string) => withDatabase(admin.href, name);
-    return action({
-      router: of("router"),
-      shards: SHARDS.map((name, i) => ({
-        name,
-        url: of(name),
-        through: of(name),
-        groups: [i, i + 4, i + 8, i + 12],
+/** New ids of accounts, one for each shard. */
+export async function accountsOf(fleet: Fleet): Promise<string[]> {
+  return await onDatabase(
+    fleet.router,
+    (sql) =>
+      Promise.all(SHARDS.map(async (shard) => {
+        const [row] = await sql`select id from
+        (select gen_random_uuid() as id from generate_series(1, 200)) as i
+        where credits_router.shard_of(id) = ${shard} limit 1`;
+        return row!.id as string;
       })),
-      user: "credits_router",
-      seconds: 8,
-    });
-  }, KIND);
+  );
 }
 
 /** Runs an action in a transaction as a role of the Data API. */
@@ -77,3 +90,9 @@ export function as<T>(
     return await action(tx);
   }) as Promise<T>;
 }
+
+/** Runs an action as the app's server does. */
+export const asService = <T>(
+  sql: postgres.Sql,
+  action: (tx: postgres.TransactionSql) => Promise<T>,
+) => as(sql, "service_role", undefined, action);

@@ -1,47 +1,44 @@
 import { randomUUID } from "node:crypto";
-import postgres from "postgres";
-import { expect, test } from "vitest";
+import type postgres from "postgres";
+import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import type { Fleet } from "../../scripts/shards/config.ts";
 import { onDatabase, readInterface } from "../../scripts/shards/interface.ts";
-import { initRouter } from "../../scripts/shards/router.ts";
-import { as, onFleet, SHARDS } from "./fleet.ts";
+import {
+  as,
+  asService as service,
+  canRoute,
+  SHARDS,
+  useFleet,
+} from "./fleet.ts";
 
-/** Ids of accounts, one for each shard. */
-async function findAccounts(fleet: Fleet): Promise<string[]> {
-  return await onDatabase(fleet.router, async (sql) => {
-    const found = new Map<string, string>();
-    while (found.size < SHARDS.length) {
-      const id = randomUUID();
-      const [row] = await sql`select credits_router.shard_of(${id}) as shard`;
-      if (!found.has(row!.shard)) found.set(row!.shard, id);
-    }
-    return SHARDS.map((name) => found.get(name)!);
+describe.skipIf(!canRoute)("a router of four shards is as one database", () => {
+  const shared = useFleet();
+
+  test("credits move on the account's own shard", async () => {
+    await movesCredits(shared.router, shared.fleet, shared.accounts);
   });
-}
 
-test("a router of four shards is as one database", async () => {
-  await onFleet(async (fleet) => {
-    await initRouter(fleet, () => {});
-    const accounts = await findAccounts(fleet);
-    const router = postgres(fleet.router, { max: 4, onnotice: () => {} });
-    try {
-      await movesCredits(router, fleet, accounts);
-      await showsUsersTheirOwn(router, accounts);
-      await saysWhatWentWrong(router, accounts);
-      await refusesWhatItCannotDo(router, accounts);
-      await survivesAnOutage(router, fleet, [...accounts, accounts[0]!]);
-      await comparesCatalogs(fleet);
-    } finally {
-      await router.end({ timeout: 5 });
-    }
+  test("users see their own alone", async () => {
+    await showsUsersTheirOwn(shared.router, shared.accounts);
   });
-}, 120_000);
 
-const service = <T>(
-  sql: postgres.Sql,
-  action: (tx: postgres.TransactionSql) => Promise<T>,
-) => as(sql, "service_role", undefined, action);
+  test("an error keeps its code, message and hint", async () => {
+    await saysWhatWentWrong(shared.router, shared.accounts);
+  });
+
+  test("what cannot be done is refused", async () => {
+    await refusesWhatItCannotDo(shared.router, shared.accounts);
+  });
+});
+
+describe.skipIf(!canRoute)("a shard", () => {
+  const shared = useFleet({ alone: true });
+
+  test("that differs is named", async () => {
+    await comparesCatalogs(shared.fleet);
+  });
+});
 
 async function movesCredits(
   router: postgres.Sql,
@@ -167,42 +164,11 @@ async function comparesCatalogs(fleet: Fleet): Promise<void> {
     await sql`update public.credit_settings set low_balance_credits = low_balance_credits + 1`;
   });
   const differences = await findDifferences(fleet);
+  await onDatabase(fleet.shards[2]!.url, async (sql) => {
+    await sql`revoke execute on function public.grant_credits from anon`;
+    await sql`update public.credit_settings set low_balance_credits = low_balance_credits - 1`;
+  });
   expect(differences.map(({ where }) => where)).toEqual(["s2", "s2"]);
   expect(differences[0]!.what).toMatch(/^function public\.grant_credits/);
   expect(differences[1]!.what).toMatch(/^row public\.credit_settings/);
-}
-
-/** A shard that does not answer is an outage that the Data API answers with 503, and no other shard notices. */
-async function survivesAnOutage(
-  router: postgres.Sql,
-  fleet: Fleet,
-  [, , , dead, alive]: readonly string[],
-): Promise<void> {
-  const server = fleet.router.replace("/router", "/template1");
-  const admit = (connections: boolean) =>
-    onDatabase(server, async (sql) => {
-      await sql.unsafe(
-        `alter database s3 with allow_connections ${connections}`,
-      );
-      await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = 's3'`;
-    });
-  await admit(false);
-  const grant = (id: string) =>
-    service(
-      router,
-      (tx) =>
-        tx`select * from public.grant_credits(p_account_id => ${id}, p_amount => 1,
-        p_external_ref => ${`outage:${id}`})`,
-    );
-  const refused = await grant(dead!).catch((error) => error);
-  expect(refused.code).toBe("08006");
-  expect(refused.message).toBe(
-    "the database of this account cannot be reached",
-  );
-  expect((await grant(alive!))[0]!.replayed).toBe(false);
-  const differences = await findDifferences(fleet);
-  expect(differences.map(({ where }) => where)).toEqual(["s3"]);
-  await admit(true);
-  expect((await grant(dead!))[0]!.replayed).toBe(false);
-  expect((await grant(dead!))[0]!.replayed).toBe(true);
 }
