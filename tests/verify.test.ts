@@ -69,6 +69,24 @@ describe("npm run verify", () => {
     expect(names).not.toContain(undefined);
   });
 
+  test("of a shard says that the functions are left out, and signs nobody up", async () => {
+    await sql`select credits.become_shard('s1', array(select generate_series(0, 15)))`;
+    try {
+      const { code, output } = await verify();
+      expect(output).toMatch(
+        /^ok +the shard has its own accounts alone +shard s1, /m,
+      );
+      expect(output).toMatch(
+        /^ok +the functions are checked +left out: this database is a shard/m,
+      );
+      expect(output).not.toMatch(/generate: /);
+      expect(code).toBe(0);
+      expect(await traces(begun)).toEqual(NONE);
+    } finally {
+      await sql`select credits.cease_shard()`;
+    }
+  });
+
   test("with --generate makes a picture by a provider that answers at once", async () => {
     const free = await sql`
       update public.generation_models set enabled = false
