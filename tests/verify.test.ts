@@ -6,6 +6,7 @@ import { sql } from "./support/database.ts";
 import { addModel } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 import {
+  endWhatOthersLeft,
   NONE,
   startOfTrials,
   traces,
@@ -53,9 +54,7 @@ describe("npm run verify", () => {
   let begun: Date;
   beforeAll(async () => {
     begun = await startOfTrials();
-    // What other files made fail.
-    await sql`select public.sweep_overdue_jobs()`;
-    await sql`update public.generation_jobs set created_at = created_at - interval '2 days' where status in ('failed', 'expired')`;
+    await endWhatOthersLeft();
   });
 
   test("finds a sound deployment in order, and leaves nothing behind", async () => {
@@ -68,6 +67,24 @@ describe("npm run verify", () => {
     const names = lines.map((line) => /^ok {6}(\S.*?) {2,}\S/.exec(line)?.[1]);
     expect(names).toEqual(expect.arrayContaining(CHECKLIST));
     expect(names).not.toContain(undefined);
+  });
+
+  test("of a shard says that the functions are left out, and signs nobody up", async () => {
+    await sql`select credits.become_shard('s1', array(select generate_series(0, 15)))`;
+    try {
+      const { code, output } = await verify();
+      expect(output).toMatch(
+        /^ok +the shard has its own accounts alone +shard s1, /m,
+      );
+      expect(output).toMatch(
+        /^ok +the functions are checked +left out: this database is a shard/m,
+      );
+      expect(output).not.toMatch(/generate: /);
+      expect(code).toBe(0);
+      expect(await traces(begun)).toEqual(NONE);
+    } finally {
+      await sql`select credits.cease_shard()`;
+    }
   });
 
   test("with --generate makes a picture by a provider that answers at once", async () => {

@@ -111,6 +111,9 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_task_max_age_seconds: gauge(
     "Seconds that may pass between two successes of an enabled scheduled task.",
   ),
+  atomic_credits_shard: gauge(
+    "Always 1; the labels say which shard this database is. None where it is no shard.",
+  ),
 };
 
 function gauge(help: string): MetricDescription {

@@ -39,8 +39,10 @@ begin
   set local lock_timeout = '100ms';
   for attempt in 1 .. 50 loop
     begin
+      lock table public.credit_accounts in access exclusive mode;
       drop view public.reconciliation_summary;
       drop view public.reconciliation_discrepancies;
+      drop function public.create_team_account;
       exit;
     exception when lock_not_available or deadlock_detected then
       if attempt = 50 then
@@ -133,6 +135,154 @@ create type credits.account_thing as (
   reason text,
   metadata jsonb
 );
+
+create table credits.shard (
+  only_row boolean primary key default true check (only_row),
+  name text not null check (name ~ '^[a-z][a-z0-9_-]{0,31}$'),
+  slot_groups integer[] not null
+    check (cardinality(slot_groups) between 1 and 16 and array_position(slot_groups, null) is null
+      and slot_groups <@ '{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}'),
+  since timestamptz not null default now()
+);
+
+comment on table credits.shard is
+  'Which shard this database is, written by credits.become_shard; no row: it holds all accounts.';
+
+comment on column credits.shard.name is 'The shard''s name, as checks and metrics show it.';
+
+comment on column credits.shard.slot_groups is
+  'The groups of slots that it holds, out of 16: an account''s group is the low 4 bits of credits.slot.';
+
+alter table credits.shard enable row level security;
+
+create function credits.slot_group(p_account_id uuid)
+returns integer
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.slot(p_account_id) & 15;
+end;
+$$;
+
+comment on function credits.slot_group(uuid) is
+  'The group of an account''s slot, 0 to 15. A group is never divided: it is what moves from one shard to another.';
+
+create function credits.is_own_account(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return not exists (select from credits.shard where credits.slot_group(p_account_id) <> all (slot_groups));
+end;
+$$;
+
+comment on function credits.is_own_account(uuid) is
+  'Whether this database is where an account of this id lives; true for each where it is no shard.';
+
+create function credits.own_account_check(p_account_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.is_own_account(p_account_id) then
+    perform credits.raise_misuse('PT421',
+      format('account %s lives on another shard: its slot group is %s, and this one holds %s', p_account_id,
+        credits.slot_group(p_account_id), (select array_to_string(slot_groups, ', ') from credits.shard)),
+      'Send the call to the shard that holds this slot group.');
+  end if;
+end;
+$$;
+
+comment on function credits.own_account_check(uuid) is 'Raises PT421 for an account of another shard.';
+
+create function credits.own_account_id()
+returns uuid
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_id uuid := gen_random_uuid();
+begin
+  while not credits.is_own_account(account_id) loop
+    account_id := gen_random_uuid();
+  end loop;
+  return account_id;
+end;
+$$;
+
+comment on function credits.own_account_id() is 'A new id for an account that lives here.';
+
+create function credits.account_opened()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.own_account_check(new.id);
+  return new;
+end;
+$$;
+
+comment on function credits.account_opened() is 'Lets a shard open its own accounts only.';
+
+-- A trigger, not a CHECK: a charge updates the row, and would evaluate a CHECK each time. This runs once per account.
+create trigger account_opened before insert or update of id on public.credit_accounts
+  for each row execute function credits.account_opened();
+
+create function credits.become_shard(p_name text, p_slot_groups integer[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  groups integer[] := array(select distinct g from unnest(p_slot_groups) as g order by g);
+  foreign_account uuid;
+begin
+  if p_name is null or p_name !~ '^[a-z][a-z0-9_-]{0,31}$' or cardinality(groups) = 0
+    or array_position(groups, null) is not null or not groups <@ array(select generate_series(0, 15)) then
+    perform credits.raise_misuse('22023', 'a shard needs a name and slot groups from 0 to 15',
+      'For the second of four: select credits.become_shard(''s1'', ''{1,5,9,13}'');');
+  end if;
+  -- Nobody opens an account meanwhile. Charges wait as long as this reads the accounts' ids.
+  lock table public.credit_accounts in share row exclusive mode;
+  select id into foreign_account from public.credit_accounts where credits.slot_group(id) <> all (groups) limit 1;
+  if found then
+    perform credits.raise_misuse('55000',
+      format('account %s is of slot group %s, which this shard would not hold', foreign_account,
+        credits.slot_group(foreign_account)),
+      'Name its group too, or begin with an empty database: accounts move with their whole group.');
+  end if;
+  insert into credits.shard as s (name, slot_groups) values (p_name, groups)
+  on conflict (only_row) do update set name = excluded.name, slot_groups = excluded.slot_groups,
+    since = case when (s.name, s.slot_groups) = (excluded.name, excluded.slot_groups) then s.since
+      else excluded.since end;
+end;
+$$;
+
+comment on function credits.become_shard(text, integer[]) is
+  'Makes this database a shard: from now on it opens accounts of these slot groups only, and refuses a call for '
+  'another (PT421). For the owner. Called again, it changes name and groups. Raises 22023 for a bad argument, 55000 '
+  'where it has an account of another group. Undone by credits.cease_shard().';
+
+create function credits.cease_shard()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  delete from credits.shard;
+end;
+$$;
+
+comment on function credits.cease_shard() is
+  'Makes this database one that opens any account again. For the owner. Idempotent.';
 
 comment on column public.credit_ledger.metadata is
   'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, if it is '
@@ -269,6 +419,39 @@ begin
   return p_account;
 end;
 $$;
+
+create function public.create_team_account(p_owner_id uuid, p_account_id uuid default null)
+returns uuid
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('create_team_account');
+  p_account_id := coalesce(p_account_id, credits.own_account_id());
+  if p_owner_id is null or p_account_id = p_owner_id then
+    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
+      'Pass the owner''s user id; leave the account''s id out.');
+  end if;
+  -- Also a user without an account: theirs will be opened under this id.
+  if exists (select from auth.users where id = p_account_id) then
+    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
+  if not found and not exists (
+    select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
+    perform credits.raise_misuse('PT409', 'this account exists and has another owner',
+      'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.account_members (account_id, user_id, role) values (p_account_id, p_owner_id, 'owner')
+  on conflict do nothing;
+  return p_account_id;
+end;
+$$;
+
+comment on function public.create_team_account(uuid, uuid) is
+  'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
+  'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken or a user''s.';
 
 -- The codes come from the one list of denials, so that docs/sql.md shows them.
 do $$
@@ -760,6 +943,44 @@ comment on function public.apply_retention() is
   'requests that nobody decided on in time as expired. Each task''s last run '
   'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
   'or payments. Meant to run daily.';
+
+create function credits.metrics_of_shard()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'shard', jsonb_build_object('shard', name, 'slot_groups', array_to_string(slot_groups, ',')), 1::numeric
+  from credits.shard;
+$$;
+
+comment on function credits.metrics_of_shard() is
+  'Which shard this is, in the labels of a value that is always 1; none where it is no shard.';
+
+create or replace function public.operational_metrics()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('operational_metrics');
+  select 'atomic_credits_' || m.metric, m.labels, m.value
+  from (
+    select * from credits.metrics_of_accounts()
+    union all select * from credits.metrics_of_ledger()
+    union all select * from credits.metrics_of_open_jobs()
+    union all select * from credits.metrics_of_recent_jobs()
+    union all select * from credits.metrics_of_requests()
+    union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_files()
+    union all select * from credits.metrics_of_reconciliation()
+    union all select * from credits.metrics_of_alerts()
+    union all select * from credits.metrics_of_tasks()
+    union all select * from credits.metrics_of_shard()
+  ) as m;
+$$;
 
 comment on type public.credit_operator_role is
   'What an operator may do; each role may do what the ones before it may. viewer: reads. support: grants, withdraws '
@@ -3785,14 +4006,15 @@ as $$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
-credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
-credits.account_things(uuid,bigint,bigint); credits.account_version_raise(); credits.account_version_touch();
-credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
-credits.action_append(public.operator_actions); credits.action_chain(uuid);
-credits.action_hash(bytea,public.operator_actions); credits.action_title(public.operator_actions);
-credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
-credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
+credits.account_opened(); credits.account_refill(uuid,timestamp with time zone);
+credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
+credits.account_state(uuid); credits.account_things(uuid,bigint,bigint); credits.account_version_raise();
+credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.action_append(public.operator_actions);
+credits.action_chain(uuid); credits.action_hash(bytea,public.operator_actions);
+credits.action_title(public.operator_actions); credits.actions_are_append_only();
+credits.actions_refuse_change(); credits.address_hash(text); credits.addresses_note(jsonb);
+credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
@@ -3811,14 +4033,14 @@ credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast()
 credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
 credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
 credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
-credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
-credits.broadcast_statements();
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_shard(text,integer[]);
+credits.book_of(public.credit_entry_kind); credits.broadcast_follows(); credits.broadcast_policy();
+credits.broadcast_set_up(); credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
-credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea); credits.cease_shard();
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(
 text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
@@ -3828,9 +4050,9 @@ credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); cr
 credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
 credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
-credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
-credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.check_schedule(); credits.check_shard(); credits.check_storage(); credits.check_success_rate();
+credits.check_tables(); credits.check_trial(); credits.checkout_denied(public.payment_checkout,text);
+credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
@@ -3873,7 +4095,7 @@ credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
 credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
 credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
@@ -3896,7 +4118,7 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
+credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
@@ -3941,11 +4163,12 @@ credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_d
 credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.overdraft_given(credits.operator_effect); credits.page_size(integer); credits.part_differences(text);
-credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
-credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
-credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
+credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
+credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
+credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
+credits.payment_cause(public.payments); credits.payment_credits(public.payments);
+credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -3998,7 +4221,7 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
 credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
-credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid);
+credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.slot_group(uuid);
 credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
 credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
 credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
@@ -4101,18 +4324,19 @@ public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
-credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
-public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts;
-public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
-public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
-public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
-public.credit_operators; public.credit_plans; public.credit_products; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
-public.generation_uploads; public.generation_usage; public.operator_actions; public.operator_approvals;
-public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
-public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+credits.shard; credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions;
+public.account_erasures; public.account_members; public.credit_accounts; public.credit_alert_rules;
+public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys;
+public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
+public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
+public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
+public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers; public.credit_withdrawals;
+public.generation_jobs; public.generation_model_costs; public.generation_model_rates; public.generation_models;
+public.generation_provider_jobs; public.generation_uploads; public.generation_usage; public.operator_actions;
+public.operator_approvals; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.account_thing; credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
@@ -4396,6 +4620,10 @@ CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE
 public.account_members
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
+('trigger', 'public.credit_accounts', 'account_opened', $sql$
+CREATE OR REPLACE TRIGGER account_opened BEFORE INSERT OR UPDATE OF id ON public.credit_accounts
+FOR EACH ROW
+EXECUTE FUNCTION credits.account_opened()$sql$),
 ('trigger', 'public.credit_accounts', 'account_rejoined', $sql$
 CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts
 FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT
@@ -4600,6 +4828,51 @@ as $$
     where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
 $$;
 
+create or replace function credits.check_trial()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  results credits.deployment_check[];
+begin
+  begin
+    results := array(select r from credits.trial_run(credits.own_account_id()) as r);
+    raise exception using errcode = 'UNDO0', message = 'the trial is undone';
+  exception when sqlstate 'UNDO0' then
+    -- The variable keeps the results; the subtransaction's rows are gone.
+    return query select * from unnest(results);
+  end;
+end;
+$$;
+
+create function credits.check_shard()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  shard credits.shard;
+  foreign_accounts bigint;
+begin
+  select * into shard from credits.shard;
+  -- A database that is no shard holds every account.
+  if not found then
+    return;
+  end if;
+  select count(*) into foreign_accounts from public.credit_accounts
+  where credits.slot_group(id) <> all (shard.slot_groups);
+  return next row('the shard has its own accounts alone', foreign_accounts = 0,
+    format('shard %s, slot groups %s, %s accounts of others', shard.name, array_to_string(shard.slot_groups, ', '),
+      foreign_accounts),
+    case when foreign_accounts > 0 then 'select id, credits.slot_group(id) from credit_accounts; names them. Move them '
+      'to the shard that holds their group, or name it in credits.become_shard.' end)::credits.deployment_check;
+end;
+$$;
+
+comment on function credits.check_shard() is
+  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none.';
+
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
 language plpgsql
@@ -4666,6 +4939,37 @@ begin
      where has_any_column_privilege(r.name, oid, 'insert, update, references')
        or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
     'As the owner: select public.repair_deployment();');
+end;
+$$;
+
+create or replace function public.verify_deployment()
+returns table (check_name text, ok boolean, detail text, remedy text)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- The most that the Data API allows, instead of its 8 seconds.
+set statement_timeout = '60s'
+as $$
+begin
+  perform credits.caller_check('verify_deployment');
+  return query select * from credits.check_installation();
+  return query select * from credits.check_functions();
+  return query select * from credits.check_tables();
+  return query select * from credits.check_ledger();
+  begin
+    return query select * from credits.check_shard();
+    return query select * from credits.check_storage();
+    return query select * from credits.check_broadcast();
+    return query select * from credits.check_schedule();
+    return query select * from credits.check_books();
+    return query select * from credits.check_success_rate();
+    return query select * from credits.check_models();
+    return query select * from credits.check_defaults();
+    return query select * from credits.check_trial();
+  exception when others then
+    return query select 'every check can run', false, format('%s (%s)', sqlerrm, sqlstate),
+      'A failed check above is usually the cause: repair that first.';
+  end;
 end;
 $$;
 
@@ -4851,4 +5155,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '2ed7201bc7aa0b059d0c063235e701425026c5c71f976c98b0ac9de773d92c63');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0b94bf6aa39f0528270d945f16acde81f6f64836433fecdf2f2b8baba23b690b');

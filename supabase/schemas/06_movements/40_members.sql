@@ -1,6 +1,6 @@
 -- Gives: team accounts, their members, and each member's monthly cap.
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
--- Needs: jobs; table auth.users.
+-- Needs: shards, jobs; table auth.users.
 
 create function credits.spending_month(p_spent_month date)
 returns date
@@ -79,7 +79,7 @@ comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
   'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. '
   'p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
 
-create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
+create function public.create_team_account(p_owner_id uuid, p_account_id uuid default null)
 returns uuid
 language plpgsql
 security definer
@@ -87,7 +87,7 @@ set search_path = '', pg_temp
 as $$
 begin
   perform credits.caller_check('create_team_account');
-  p_account_id := coalesce(p_account_id, gen_random_uuid());
+  p_account_id := coalesce(p_account_id, credits.own_account_id());
   if p_owner_id is null or p_account_id = p_owner_id then
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
       'Pass the owner''s user id; leave the account''s id out.');

@@ -247,6 +247,18 @@ comment on function credits.metrics_of_tasks() is
   'Metrics of the enabled scheduled tasks: seconds since the last success (before the first one, since the task was '
   'created), and the most that these may be.';
 
+create function credits.metrics_of_shard()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'shard', jsonb_build_object('shard', name, 'slot_groups', array_to_string(slot_groups, ',')), 1::numeric
+  from credits.shard;
+$$;
+comment on function credits.metrics_of_shard() is
+  'Which shard this is, in the labels of a value that is always 1; none where it is no shard.';
+
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -268,6 +280,7 @@ as $$
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
+    union all select * from credits.metrics_of_shard()
   ) as m;
 $$;
 comment on function public.operational_metrics() is

@@ -13,14 +13,15 @@ as $$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
-credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_rejoined(); credits.account_reopened(); credits.account_state(uuid);
-credits.account_things(uuid,bigint,bigint); credits.account_version_raise(); credits.account_version_touch();
-credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
-credits.action_append(public.operator_actions); credits.action_chain(uuid);
-credits.action_hash(bytea,public.operator_actions); credits.action_title(public.operator_actions);
-credits.actions_are_append_only(); credits.actions_refuse_change(); credits.address_hash(text);
-credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
+credits.account_opened(); credits.account_refill(uuid,timestamp with time zone);
+credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
+credits.account_state(uuid); credits.account_things(uuid,bigint,bigint); credits.account_version_raise();
+credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.action_append(public.operator_actions);
+credits.action_chain(uuid); credits.action_hash(bytea,public.operator_actions);
+credits.action_title(public.operator_actions); credits.actions_are_append_only();
+credits.actions_refuse_change(); credits.address_hash(text); credits.addresses_note(jsonb);
+credits.alert_announce(text,public.credit_alerts); credits.alert_remedies();
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
@@ -39,14 +40,14 @@ credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast()
 credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
 credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
 credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
-credits.broadcast_follows(); credits.broadcast_policy(); credits.broadcast_set_up();
-credits.broadcast_statements();
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_shard(text,integer[]);
+credits.book_of(public.credit_entry_kind); credits.broadcast_follows(); credits.broadcast_policy();
+credits.broadcast_set_up(); credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
-credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea); credits.cease_shard();
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(
 text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
@@ -56,9 +57,9 @@ credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); cr
 credits.check_broadcast(); credits.check_defaults(); credits.check_equal(text,text,text,text);
 credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_models(); credits.check_none(text,text[],text);
-credits.check_schedule(); credits.check_storage(); credits.check_success_rate(); credits.check_tables();
-credits.check_trial(); credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.check_schedule(); credits.check_shard(); credits.check_storage(); credits.check_success_rate();
+credits.check_tables(); credits.check_trial(); credits.checkout_denied(public.payment_checkout,text);
+credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
 credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
@@ -101,7 +102,7 @@ credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
 credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
 credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
@@ -124,7 +125,7 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
+credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
@@ -169,11 +170,12 @@ credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_d
 credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.overdraft_given(credits.operator_effect); credits.page_size(integer); credits.part_differences(text);
-credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
-credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
-credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
+credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
+credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
+credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
+credits.payment_cause(public.payments); credits.payment_credits(public.payments);
+credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -226,7 +228,7 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
 credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
-credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid);
+credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.slot_group(uuid);
 credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
 credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
 credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
@@ -329,18 +331,19 @@ public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
-credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
-public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts;
-public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
-public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
-public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
-public.credit_operators; public.credit_plans; public.credit_products; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
-public.generation_uploads; public.generation_usage; public.operator_actions; public.operator_approvals;
-public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
-public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+credits.shard; credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions;
+public.account_erasures; public.account_members; public.credit_accounts; public.credit_alert_rules;
+public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys;
+public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
+public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
+public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
+public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers; public.credit_withdrawals;
+public.generation_jobs; public.generation_model_costs; public.generation_model_rates; public.generation_models;
+public.generation_provider_jobs; public.generation_uploads; public.generation_usage; public.operator_actions;
+public.operator_approvals; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.account_thing; credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.judged_file; credits.movement; credits.operator_effect;
@@ -626,6 +629,10 @@ CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE
 public.account_members
 FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
+('trigger', 'public.credit_accounts', 'account_opened', $sql$
+CREATE OR REPLACE TRIGGER account_opened BEFORE INSERT OR UPDATE OF id ON public.credit_accounts
+FOR EACH ROW
+EXECUTE FUNCTION credits.account_opened()$sql$),
 ('trigger', 'public.credit_accounts', 'account_rejoined', $sql$
 CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts
 FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT

@@ -1,6 +1,6 @@
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
--- Needs: charge, generation, plan change, verify, deployed.
+-- Needs: shards, charge, generation, plan change, verify, deployed.
 
 create function credits.trial_prepare(p_account_id uuid, p_name text)
 returns void
@@ -120,7 +120,7 @@ declare
   results credits.deployment_check[];
 begin
   begin
-    results := array(select r from credits.trial_run(gen_random_uuid()) as r);
+    results := array(select r from credits.trial_run(credits.own_account_id()) as r);
     raise exception using errcode = 'UNDO0', message = 'the trial is undone';
   exception when sqlstate 'UNDO0' then
     -- The variable keeps the results; the subtransaction's rows are gone.

@@ -1,7 +1,7 @@
--- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; and of the bucket that
--- outputs are in.
+-- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; of the bucket that
+-- outputs are in; and of a shard's accounts.
 -- Keeps: nothing that it reads changes.
--- Needs: outputs, tasks, deployed, repair.
+-- Needs: shards, outputs, tasks, deployed, repair.
 
 create function credits.cron_jobs()
 returns setof text
@@ -140,3 +140,29 @@ end;
 $$;
 comment on function credits.check_storage() is
   'Checks the bucket generations: that it is there and private, who may read it, and that our functions see all of it.';
+
+create function credits.check_shard()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  shard credits.shard;
+  foreign_accounts bigint;
+begin
+  select * into shard from credits.shard;
+  -- A database that is no shard holds every account.
+  if not found then
+    return;
+  end if;
+  select count(*) into foreign_accounts from public.credit_accounts
+  where credits.slot_group(id) <> all (shard.slot_groups);
+  return next row('the shard has its own accounts alone', foreign_accounts = 0,
+    format('shard %s, slot groups %s, %s accounts of others', shard.name, array_to_string(shard.slot_groups, ', '),
+      foreign_accounts),
+    case when foreign_accounts > 0 then 'select id, credits.slot_group(id) from credit_accounts; names them. Move them '
+      'to the shard that holds their group, or name it in credits.become_shard.' end)::credits.deployment_check;
+end;
+$$;
+comment on function credits.check_shard() is
+  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none.';

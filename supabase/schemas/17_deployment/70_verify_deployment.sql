@@ -279,6 +279,7 @@ begin
   return query select * from credits.check_tables();
   return query select * from credits.check_ledger();
   begin
+    return query select * from credits.check_shard();
     return query select * from credits.check_storage();
     return query select * from credits.check_broadcast();
     return query select * from credits.check_schedule();
