@@ -173,7 +173,10 @@ alter role ${user} set statement_timeout = 0;`;
 
 /** Makes a database a shard that the router may call. */
 export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
-  await onDatabase(shard.url, (sql) => sql.unsafe(admitSql(fleet)));
+  await onDatabase(shard.url, async (sql) => {
+    await sql.unsafe(admitSql(fleet));
+    await sql`select credits.become_shard(${shard.name}, ${[...shard.groups]})`;
+  });
 }
 
 /** Makes the router, lets it into each shard, and has the shards follow its prices; goes on where it broke off. */

@@ -49,7 +49,7 @@ export function readingSql(
   { name, through }: Shard,
   { user, password }: Fleet,
 ): string {
-  const login = password
+  const login: Record<string, string> = password
     ? { user, password }
     : { user, password_required: "false" };
   const options = { ...addressOf(through), connect_timeout: "3" };
