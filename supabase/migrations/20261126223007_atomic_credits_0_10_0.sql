@@ -340,6 +340,57 @@ begin
 end;
 $$;
 
+create function credits.keeps_files()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_class where oid = to_regclass('storage.objects') and relkind <> 'f');
+$$;
+
+comment on function credits.keeps_files() is
+  'Whether Storage keeps its files in this database; a shard has foreign tables, and sees those of the router.';
+
+create or replace function credits.storage_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The most that generation_models.max_output_bytes may be. Storage's own limit, where it is lower, holds as well.
+  most_bytes constant bigint := 1073741824;
+  bucket record;
+begin
+  if not credits.has_storage() or not credits.keeps_files() then
+    return;
+  end if;
+  select b.public is false and b.file_size_limit <= most_bytes
+    and b.allowed_mime_types <@ credits.file_types() as is_ours
+  into bucket from storage.buckets as b where b.id = 'generations';
+  if not found then
+    return next format('insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values '
+      '(''generations'', ''generations'', false, %s, %L)', most_bytes, credits.file_types());
+  elsif bucket.is_ours is not true then
+    return next format('update storage.buckets set public = false, file_size_limit = least(file_size_limit, %s), '
+      'allowed_mime_types = %L where id = ''generations''', most_bytes, credits.file_types());
+  end if;
+  if not exists (
+    select from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'storage.objects'
+      and regexp_replace(p.definition, '[\s()]| AS \w+', '', 'g')
+        = regexp_replace(credits.output_policy(), '[\s()]| AS \w+', '', 'g'))
+  then
+    return next 'drop policy if exists generations_read_own on storage.objects; ' || credits.output_policy();
+  end if;
+end;
+$$;
+
+comment on function credits.storage_statements() is
+  'The statements that make the bucket and its policy what they have to be; none if they are, without Storage, or on a '
+  'shard, where the router has them.';
+
 create function credits.events_retry(p_event_ids uuid[])
 returns integer
 language plpgsql
@@ -875,6 +926,84 @@ comment on view public.reconciliation_summary is
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
   'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '
   'action, are compared by deep runs alone.';
+
+comment on type credits.judged_file is
+  'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
+  'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
+  'announced); expired (older than its plan keeps outputs); elsewhere (another shard judges it).';
+
+create or replace function credits.files_judged(p_after text, p_limit integer)
+returns setof credits.judged_file
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with slice as materialized (
+    select o.name, credits.file_account(o.name) as account_id, credits.job_of_file(o.name) as job_id, o.created_at,
+      greatest(o.created_at, o.updated_at) as written_at,
+      case when o.metadata ->> 'size' ~ '^\d{1,15}$' then (o.metadata ->> 'size')::numeric else 0 end as bytes
+    from storage.objects as o where o.bucket_id = 'generations' and o.name > p_after order by o.name limit p_limit
+  )
+  select s.name, s.account_id, s.bytes, s.created_at, case
+    -- All shards see one bucket. What is in no account's folder is for the shard of the lowest id.
+    when not credits.is_own_account(coalesce(s.account_id, '00000000-0000-0000-0000-000000000000')) then 'elsewhere'
+    when s.account_id is null then 'foreign'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
+    else v.verdict end
+  from slice as s
+  left join public.credit_accounts as a on a.id = s.account_id
+  left join public.credit_plans as p on p.name = a.plan
+  left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
+  left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
+  left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, s.bytes, p.keep_outputs_days)
+    else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
+  order by s.name;
+end;
+$$;
+
+create or replace function credits.files_sweep(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  sweep credits.file_sweep;
+  slice credits.judged_file[];
+  file credits.judged_file;
+begin
+  select * into sweep from credits.file_sweep for update skip locked;
+  if not found or not credits.has_storage() then
+    return;
+  end if;
+  slice := array(select f from credits.files_judged(sweep.reached, p_limit) as f);
+  foreach file in array slice loop
+    continue when file.verdict = 'elsewhere';
+    sweep.files := sweep.files + 1;
+    sweep.bytes := sweep.bytes + file.bytes;
+    sweep.oldest_at := least(sweep.oldest_at, file.created_at);
+    sweep.unneeded := sweep.unneeded + (file.verdict <> 'kept')::integer;
+  end loop;
+  insert into credits.storage_deletions (path, account_id, reason)
+  select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
+  on conflict do nothing;
+  perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = v.verdict), v.verdict)
+  from unnest(array['unused', 'wrong']) as v (verdict);
+  if cardinality(slice) < p_limit then
+    update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
+      measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
+      all_unneeded = sweep.unneeded;
+  else
+    update credits.file_sweep set reached = file.path, swept_at = now(), files = sweep.files, bytes = sweep.bytes,
+      oldest_at = sweep.oldest_at, unneeded = sweep.unneeded;
+  end if;
+end;
+$$;
 
 create or replace function public.apply_retention()
 returns integer
@@ -4108,8 +4237,8 @@ credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.keeps_files(); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
@@ -4846,6 +4975,30 @@ begin
 end;
 $$;
 
+create or replace function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  -- A shard sees the router's: who may read them is checked there.
+  if credits.keeps_files() then
+    return next credits.check_none('outputs are in a private bucket with one policy',
+      nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+    return next credits.check_none('no other policy lets users into that bucket',
+      nullif(array(select credits.foreign_storage_policies()), '{}'),
+      'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  end if;
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+
 create function credits.check_shard()
 returns setof credits.deployment_check
 language plpgsql
@@ -5155,4 +5308,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0b94bf6aa39f0528270d945f16acde81f6f64836433fecdf2f2b8baba23b690b');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd8476c82d89d234b7713a4b30fc4a94100096e4c19efd0b1e9ca878da34def35');
