@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function verify_operator_actions,table credit_operators,table operator_actions,table operator_approvals,type credit_operator_role,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_leaves,function verify_operator_actions,table credit_operators,table operator_actions,table operator_approvals,type credit_operator_role,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -200,6 +200,20 @@ end;
 $$;
 
 comment on function credits.own_account_check(uuid) is 'Raises PT421 for an account of another shard.';
+
+create function credits.own_accounts(p_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select i.id from unnest(p_ids) as i (id) where credits.is_own_account(i.id));
+end;
+$$;
+
+comment on function credits.own_accounts(uuid[]) is
+  'Those of these ids whose accounts live here. A person of another shard may be a member of a team here.';
 
 create function credits.own_account_id()
 returns uuid
@@ -468,6 +482,20 @@ begin
 end;
 $$;
 
+create function credits.has_left_traces(p_person_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not credits.is_own_account(p_person_id) and (
+    exists (select from public.credit_request_events where account_id = p_person_id or member_id = p_person_id)
+    or exists (select from public.credit_app_keys where member_id = p_person_id));
+$$;
+
+comment on function credits.has_left_traces(uuid) is
+  'Whether a person whose account is on another shard has denied requests or keys here, in no team any more.';
+
 create or replace function public.erase_account(p_account_id uuid)
 returns integer
 language plpgsql
@@ -480,11 +508,81 @@ begin
   perform credits.caller_check('erase_account');
   perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
-  if cardinality(account_ids) = 0 then
+  if cardinality(account_ids) = 0 and not credits.has_left_traces(p_account_id) then
     return 0;
   end if;
-  -- A member may have no account yet: the lock opens it, so that it can be closed.
-  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
+  -- A member may have no account yet: the lock opens it, so that it can be closed. One of another shard has none here.
+  return credits.person_erase_from(p_account_id,
+    credits.accounts_lock(credits.own_accounts(array[p_account_id]) || account_ids));
+end;
+$$;
+
+create or replace function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team_ids uuid[];
+  team_id uuid;
+begin
+  update public.account_erasures set was_closed = true
+  where account_id = p_account_id and exists (
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null
+      and closed_at is not null);
+  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+  where id = p_account_id and id = any (p_locked_ids) and not is_team;
+  with left_teams as (
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids)
+    returning account_id
+  )
+  select array_agg(account_id order by account_id) into team_ids from left_teams;
+  foreach team_id in array coalesce(team_ids, '{}') loop
+    perform credits.team_pass_on(team_id);
+  end loop;
+  return (exists (
+      select from public.credit_accounts where id = p_account_id
+        and (is_team or user_id is null and closed_at is not null))
+    -- Theirs is on another shard, which closes it.
+    or not credits.is_own_account(p_account_id))
+    and not exists (select from public.account_members where user_id = p_account_id);
+end;
+$$;
+
+create or replace function credits.person_leave(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[];
+  locked_ids uuid[];
+begin
+  begin
+    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
+    -- The accounts that the caller has locked, and those that are free. Nothing waits here, so the lock order cannot be
+    -- broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids)
+      order by id for update skip locked);
+    perform credits.team_spare(p_account_id);
+    if credits.person_close(p_account_id, locked_ids) then
+      perform credits.closing_note(p_account_id);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
+    return;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed.
+  begin
+    if with_erasure and locked_ids = account_ids
+      and (p_account_id = any (locked_ids) or not credits.is_own_account(p_account_id))
+      and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
+      perform credits.person_erase_from(p_account_id, locked_ids);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
 end;
 $$;
 
@@ -513,7 +611,7 @@ begin
     raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
-    perform credits.accounts_lock(p_person_ids || array(
+    perform credits.accounts_lock(credits.own_accounts(p_person_ids) || array(
       select credits.person_accounts(p_person_ids, erase_on_user_deletion) from public.credit_settings));
   exception when lock_not_available or deadlock_detected then
     raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
@@ -526,6 +624,81 @@ begin
   end loop;
 end;
 $$;
+
+create or replace function credits.departure_finish(p_due public.account_erasures)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[];
+  is_closed boolean;
+begin
+  if p_due.finished_at is null then
+    -- If there is no account to close, a closed one is made, so that none can be opened.
+    insert into public.credit_accounts (id, closed_at)
+      select p_due.account_id, clock_timestamp() where credits.is_own_account(p_due.account_id) on conflict do nothing;
+  end if;
+  -- A task never waits for a busy account: the next run takes it.
+  account_ids := array(
+    select id from public.credit_accounts
+    where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    order by id for update nowait);
+  perform credits.team_spare(p_due.account_id);
+  -- Under the locks: the person may have come back or left since the list was made.
+  select * into p_due from public.account_erasures where account_id = p_due.account_id;
+  if not found then
+    return;
+  end if;
+  if p_due.finished_at is null then
+    is_closed := credits.person_close(p_due.account_id, account_ids);
+    if p_due.erases then
+      perform credits.person_erase_from(p_due.account_id, account_ids);
+    elsif is_closed then
+      perform credits.closing_note(p_due.account_id);
+    end if;
+  end if;
+  if p_due.returned_at is not null then
+    perform credits.person_reopen(p_due.account_id);
+  end if;
+end;
+$$;
+
+create function public.person_leaves(p_person_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+begin
+  perform credits.caller_check('person_leaves');
+  if p_person_id is null then
+    perform credits.raise_misuse('22023', 'a person is needed', 'Pass the auth user''s id.');
+  end if;
+  -- Who is signed up here leaves by Auth.
+  if exists (select from auth.users where id = p_person_id and to_jsonb(users) ->> 'deleted_at' is null) then
+    perform credits.raise_misuse('PT409', 'this user is not deleted',
+      'Delete them in Auth: the rest follows from that.');
+  end if;
+  perform credits.people_leave(array[p_person_id]);
+  if exists (select from public.account_erasures where account_id = p_person_id and finished_at is null) then
+    return false;
+  end if;
+  if exists (select from public.account_members where user_id = p_person_id)
+    or exists (select from public.credit_accounts
+      where id = p_person_id and not is_team and (user_id is not null or closed_at is null)) then
+    perform credits.raise_misuse('55P03', 'the person could not leave, nor be noted', 'Repeat the call.');
+  end if;
+  return true;
+end;
+$$;
+
+comment on function public.person_leaves(uuid) is
+  'Does on this shard what the deletion of a user does where they signed up: closes and unlinks their account, if it '
+  'lives here, takes them out of the teams that live here, and erases them if credit_settings says so. Call it on '
+  'every shard. Idempotent; returns whether all is done: finish_erasures does what is left. Raises 22023 without a '
+  'person, PT409 for one whom Auth has here and has not deleted, 55P03 where not even a note of it could be made.';
 
 create or replace function credits.suspect_sums(p_seed bigint)
 returns setof uuid
@@ -4091,12 +4264,12 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
-credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -4164,11 +4337,11 @@ credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
-credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
-credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
-credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
+credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -4305,7 +4478,7 @@ public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,
 public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
 public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
 public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text); public.person_leaves(uuid);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -5136,7 +5309,7 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    provider_answered
+    person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -5155,4 +5328,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0b94bf6aa39f0528270d945f16acde81f6f64836433fecdf2f2b8baba23b690b');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '36fb4a509d7c1fdae40343ed849de52b3fcc40c261d830b5dc13046bb0fb581a');
