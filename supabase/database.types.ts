@@ -3861,6 +3861,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {
         Args: {
           "p_account_id": string;
