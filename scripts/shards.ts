@@ -63,7 +63,7 @@ const COMMANDS: Readonly<Record<string, Run>> = {
     return Promise.resolve(0);
   },
   sql: async (fleet, { console }) => {
-    console.log(await makeRouter(fleet));
+    console.log((await makeRouter(fleet)).sql);
     return 0;
   },
 };

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
-import type { Fleet } from "./config.ts";
+import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { TERMS } from "./merges.ts";
+import { isSubscribed } from "./terms.ts";
 
 /** What differs between two databases, or that one does not answer. */
 export interface Difference {
@@ -21,7 +22,10 @@ export async function findDifferences(
 ): Promise<Difference[]> {
   const [first, ...others] = shards;
   if (!first) return [{ where: "router", what: "there is no shard" }];
-  const expected = await fingerprintOf(first.url);
+  const expected = await fingerprintOf(first.url).catch(String);
+  if (typeof expected === "string") {
+    return [{ where: first.name, what: `does not answer: ${expected}` }];
+  }
   const rest = [{ name: "router", url: router }, ...others];
   const found = await Promise.all(rest.map(async ({ name, url }) => {
     const actual = await fingerprintOf(url).catch(String);
@@ -30,7 +34,17 @@ export async function findDifferences(
       : compare(expected, actual, first.name);
     return differences.map((what) => ({ where: name, what }));
   }));
-  return found.flat();
+  const lagging = await Promise.all(shards.map(describeSubscription));
+  return [...found, ...lagging].flat();
+}
+
+/** Where a shard that answers does not follow the router's prices, plans and rules. */
+async function describeSubscription(
+  { name, url }: Shard,
+): Promise<Difference[]> {
+  const follows = await isSubscribed(url).catch(() => true);
+  const what = "it does not follow the router's prices, plans and rules";
+  return follows ? [] : [{ where: name, what }];
 }
 
 /** @param than the name of the database that is expected */

@@ -10,6 +10,8 @@ select f.oid::regprocedure::text as identity, n.nspname as schema, f.proname as 
   f.provolatile as volatility,
   coalesce(f.proargnames[1:f.pronargs], '{}') as names,
   array(select format_type(a.id, null) from unnest(f.proargtypes) with ordinality as a (id, n) order by n) as types,
+  coalesce((select split_part(c, '=', 2) from unnest(f.proconfig) as c where c like 'statement_timeout=%'), '')
+    as timeout,
   exists (
     select from aclexplode(f.proacl) as p join pg_roles as r on r.oid = p.grantee
     where r.rolname in ('anon', 'authenticated', 'credits_auditor')) as for_users

@@ -19,6 +19,8 @@ export interface Routine {
   readonly volatility: "v" | "s" | "i";
   readonly names: readonly string[];
   readonly types: readonly string[];
+  /** A statement_timeout of its own, or nothing. */
+  readonly timeout: string;
   /** Whether end users or auditors may execute it: the shard must know who asks. */
   readonly for_users: boolean;
 }

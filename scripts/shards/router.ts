@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { addressOf, type Fleet, type Shard } from "./config.ts";
+import type { Fleet, Shard } from "./config.ts";
 import { dumpSchema, type Part } from "./dump.ts";
 import { proxySql } from "./functions.ts";
 import {
@@ -9,37 +9,52 @@ import {
   type Routine,
   type ShardView,
 } from "./interface.ts";
-import { TERMS } from "./merges.ts";
-import { isTerms, keptParts, tableSql, viewSql } from "./tables.ts";
+import { serversSql } from "./servers.ts";
+import { literal } from "./sql.ts";
+import {
+  isTerms,
+  keptParts,
+  partsOfShard,
+  type Relation,
+  tableOf,
+  viewOf,
+} from "./tables.ts";
+import { publicationSql, readTerms, subscribe } from "./terms.ts";
 
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;
-
-/** Options of a server or a mapping, as SQL writes them. */
-function optionsOf(values: Readonly<Record<string, string>>): string {
-  const options = Object.entries(values).map(([name, value]) =>
-    `${name} ${literal(value)}`
-  );
-  return `options (${options.join(", ")})`;
+/** What the router is made of. */
+export interface Router {
+  /** One script for a superuser. */
+  readonly sql: string;
+  /** What lies on the shards. */
+  readonly relations: readonly Relation[];
 }
 
-/** All of the router, as one script for a superuser. */
-export async function makeRouter(fleet: Fleet): Promise<string> {
+/** All of the router, from the catalog of the first shard. */
+export async function makeRouter(fleet: Fleet): Promise<Router> {
   const [first] = fleet.shards;
   if (!first) throw new Error("no shard: name one in the file");
-  const [parts, routines, views, helpers] = await Promise.all([
+  const [parts, routines, views, helpers, own] = await Promise.all([
     dumpSchema(first.url),
     readInterface(first.url),
     readViews(first.url),
     readFile(new URL("./router.sql", import.meta.url), "utf8"),
+    readFile(new URL("./own.sql", import.meta.url), "utf8"),
   ]);
-  return [
+  const { sql, relations } = objectsOf(parts, routines, views);
+  const script = [
     "set check_function_bodies = off;\nset search_path = '';",
     rolesSql(fleet),
     serversSql(fleet),
     helpers,
-    ...objectsSql(parts, routines, views, fleet.shards),
+    ...sql,
+    ...fleet.shards.map((shard) => partsOfShard(relations, shard)),
+    groupsSql(fleet.shards),
+    own,
+    rightsSql,
+    publicationSql,
     limitsSql(fleet),
   ].join("\n\n");
+  return { sql: script, relations };
 }
 
 /** Roles that a shard's schema names, and the one that owns the router's functions. */
@@ -56,79 +71,53 @@ create extension if not exists postgres_fdw schema extensions;
 create schema credits_router authorization credits_router;`;
 }
 
-/** Connections: PL/Proxy's for calls, which credits_router alone may use, and postgres_fdw's for reading. */
-function serversSql(fleet: Fleet): string {
-  const { shards, user, password, seconds } = fleet;
-  const groups = shards.flatMap(({ through, groups }) =>
-    groups.map((group) => [`p${group}`, connection(through)] as const)
-  ).sort(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)));
-  // Longer than statement_timeout on the router, so that it counts only where that one cannot.
-  const query_timeout = String(seconds + 2);
-  const login = { user, ...(password ? { password } : {}) };
-  const reading = password ? login : { user, password_required: "false" };
-  return [
-    `create server credits foreign data wrapper plproxy ${
-      optionsOf({ query_timeout, ...Object.fromEntries(groups) })
-    };
-grant usage on foreign server credits to credits_router;
-create user mapping for credits_router server credits ${optionsOf(login)};`,
-    ...shards.map((shard) => readingSql(shard, reading)),
-  ].join("\n");
-}
-
-function connection(url: string): string {
-  const { host, port, dbname } = addressOf(url);
-  return `host=${host} port=${port} dbname=${dbname} connect_timeout=3`;
-}
-
-function readingSql(
-  { name, through }: Shard,
-  login: Record<string, string>,
-): string {
-  const options = { ...addressOf(through), connect_timeout: "3" };
-  return `create server credits_${name} foreign data wrapper postgres_fdw ${
-    optionsOf({ ...options, fetch_size: "1000", async_capable: "true" })
-  };
-create user mapping for public server credits_${name} ${optionsOf(login)};`;
-}
-
 /** A shard's schema, in its order: functions send, tables of accounts lie on the shards, all else is the same. */
-function objectsSql(
+function objectsOf(
   parts: readonly Part[],
   routines: readonly Routine[],
   views: readonly ShardView[],
-  shards: readonly Shard[],
-): string[] {
+): { sql: string[]; relations: Relation[] } {
   const offered = new Map(
     routines.map((routine) => [plain(routine.identity), routine]),
-  );
-  const groups = shards.flatMap(({ name, groups }) =>
-    groups.map((group) => `(${group}, ${literal(name)})`)
   );
   const merged = new Map(
     views.map((view) => [`${view.schema}.${view.name}`, view]),
   );
-  const kept = keptParts(parts).map((part) => {
-    if (part.type === "TABLE" && !isTerms(part)) return tableSql(part, shards);
+  const relations: Relation[] = [];
+  const remote = (made: { relation: Relation; sql: string }) => {
+    relations.push(made.relation);
+    return made.sql;
+  };
+  const sql = keptParts(parts).map((part) => {
+    if (part.type === "TABLE" && !isTerms(part)) return remote(tableOf(part));
     const view = merged.get(
       `${part.schema}.${part.name.replace(" _RETURN", "")}`,
     );
-    if (view && part.type === "VIEW") return viewSql(view, shards);
+    if (view && part.type === "VIEW") return remote(viewOf(view));
     if (view && part.type === "RULE") return "";
     const routine = part.type === "FUNCTION"
       ? offered.get(plain(`${part.schema}.${part.name}`))
       : undefined;
-    return (routine && proxySql(routine)) ?? part.sql;
+    return (routine && proxySql(routine)) ?? nearSql(part);
   });
-  return [
-    ...kept,
-    `insert into credits_router.groups values ${groups.join(", ")};
-grant credits_router to postgres;
-grant usage on schema credits to credits_router;
-grant execute on function credits.slot(uuid) to credits_router;
-grant select on all tables in schema credits_router to credits_router;
-grant execute on all functions in schema credits_router to credits_router;`,
-  ];
+  return { sql, relations };
+}
+
+const OWN_ROWS =
+  /\((\w+(?:\.\w+)?) = ANY \(ARRAY\( SELECT credits\.my_(?:paying_)?account_ids\(\) AS my_(?:paying_)?account_ids\)\)\)/g;
+
+const PLANNED =
+  "( SELECT credits_router.planned_for(credits_router.my_places()) AS planned_for)";
+
+/** Where users read their own rows, the shards that have none are not asked: Postgres knows it when it plans. */
+function nearSql({ type, sql }: Part): string {
+  return type === "POLICY" || type === "VIEW"
+    ? sql.replace(
+      OWN_ROWS,
+      (whole, column) =>
+        `(${whole} AND (${column} = ANY (credits_router.my_places())) AND ${PLANNED})`,
+    )
+    : sql;
 }
 
 /** An identity without what pg_dump and Postgres write differently. */
@@ -136,17 +125,40 @@ function plain(identity: string): string {
   return identity.replaceAll(", ", ",");
 }
 
+/** Which shard has which groups. */
+export function groupsSql(shards: readonly Shard[]): string {
+  const groups = shards.flatMap(({ name, groups }) =>
+    groups.map((group) => `(${group}, ${literal(name)})`)
+  );
+  return `insert into credits_router.groups as g (number, shard) values ${
+    groups.join(", ")
+  }
+on conflict (number) do update set shard = excluded.shard;`;
+}
+
+const rightsSql = `grant credits_router to postgres;
+grant usage on schema credits, auth to credits_router;
+grant usage on schema credits_router to authenticated;
+revoke execute on all functions in schema credits_router from public;
+grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
+grant execute on function credits.slot(uuid) to credits_router;
+grant select on all tables in schema credits_router to credits_router;
+grant insert, update, delete on credits_router.memberships to credits_router;
+grant execute on all functions in schema credits_router to credits_router;`;
+
 function limitsSql({ seconds }: Fleet): string {
   return `do $$
 begin
   execute format('alter database %I set statement_timeout = %L', current_database(), '${seconds}s');
+  -- credits_router.my_places is another array for each caller: no plan may be kept.
+  execute format('alter database %I set plan_cache_mode = force_custom_plan', current_database());
   execute format('alter database %I set search_path = "$user", public, extensions', current_database());
 end;
 $$;`;
 }
 
 /** Lets the router in, as the role whose rights it needs: those of the service, and of whom it calls for. */
-export function admitSql({ user, password }: Fleet): string {
+function admitSql({ user, password }: Fleet): string {
   const secret = password ? `password ${literal(password)}` : "";
   return `do $$
 begin
@@ -159,16 +171,43 @@ grant usage on schema public, credits to ${user};
 alter role ${user} set statement_timeout = 0;`;
 }
 
-/** Makes the router and lets it into each shard. Nothing is changed where a step fails on the router. */
+/** Makes a database a shard that the router may call. */
+export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
+  await onDatabase(shard.url, (sql) => sql.unsafe(admitSql(fleet)));
+}
+
+/** Makes the router, lets it into each shard, and has the shards follow its prices; goes on where it broke off. */
 export async function initRouter(
   fleet: Fleet,
   say: (line: string) => void,
 ): Promise<void> {
-  const script = await makeRouter(fleet);
   for (const shard of fleet.shards) {
-    await onDatabase(shard.url, (sql) => sql.unsafe(admitSql(fleet)));
+    await admit(fleet, shard);
     say(`${shard.name}: the router may connect`);
   }
+  if (await isRouter(fleet)) say("router: is made");
+  else await make(fleet, say);
+  for (const shard of fleet.shards) {
+    await subscribe(fleet, shard);
+    say(`${shard.name}: follows the router's prices, plans and rules`);
+  }
+  await onDatabase(
+    fleet.router,
+    (sql) => sql`select credits_router.refresh_memberships()`,
+  );
+}
+
+async function isRouter({ router }: Fleet): Promise<boolean> {
+  const [row] = await onDatabase(
+    router,
+    (sql) =>
+      sql`select to_regclass('credits_router.groups') is not null as made`,
+  );
+  return row!.made;
+}
+
+async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
+  const { sql: script } = await makeRouter(fleet);
   const terms = await readTerms(fleet.shards[0]!.url);
   await onDatabase(fleet.router, (sql) =>
     sql.begin(async (tx) => {
@@ -184,25 +223,4 @@ export async function initRouter(
       }
     }));
   say(`router: made from ${fleet.shards[0]!.name}`);
-}
-
-interface Terms {
-  readonly table: string;
-  readonly columns: string;
-  /** As JSON. */
-  readonly rows: string;
-}
-
-/** Prices, plans and rules. */
-function readTerms(url: string): Promise<Terms[]> {
-  return onDatabase(url, (sql) =>
-    Promise.all(TERMS.map(async (table) => {
-      const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
-        `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
-          (select string_agg(quote_ident(attname), ', ') from pg_attribute
-            where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '') as columns`,
-        [table],
-      );
-      return { table, ...row! };
-    })));
 }

@@ -9,21 +9,31 @@ const TABLE =
 /** Columns by which a table's rows are placed, the best first. */
 const KEYS = ["account_id", "from_account_id"];
 
+/** A relation of the router whose rows lie on the shards. */
+export interface Relation {
+  readonly schema: string;
+  readonly name: string;
+  /** Of the router: the parent of what each shard has. */
+  readonly parent: string;
+  /** By which rows are placed; none: each shard has rows of its own. */
+  readonly key?: string;
+}
+
 /** A table of accounts: on the router a parent without rows, whose parts lie on the shards. */
-export function tableSql(part: Part, shards: readonly Shard[]): string {
-  const name = `${part.schema}.${part.name}`;
+export function tableOf(part: Part): { relation: Relation; sql: string } {
+  const parent = `${part.schema}.${part.name}`;
   const [whole, , columns = "", inherited] = TABLE.exec(part.sql) ?? [];
-  if (!whole) throw new Error(`${name}: pg_dump wrote it in another way`);
+  if (!whole) throw new Error(`${parent}: pg_dump wrote it in another way`);
   const like = inherited ? [`    LIKE ${inherited}`] : [];
   const body = [...like, ...(columns.trim() ? [columns] : [])].join(",\n");
   const key = keyOf(part.name, columns, inherited);
   const by = key ? `\nPARTITION BY HASH (${key})` : "";
-  const parent = part.sql.replace(
+  const sql = part.sql.replace(
     whole,
-    () => `CREATE TABLE ${name} (\n${body}\n)${by};`,
+    () => `CREATE TABLE ${parent} (\n${body}\n)${by};`,
   );
-  const parts = shards.map((shard) => foreignSql(part, shard, key));
-  return [parent, ...parts].join("\n\n");
+  const { schema, name } = part;
+  return { relation: { schema, name, parent, key }, sql };
 }
 
 function keyOf(
@@ -38,41 +48,64 @@ function keyOf(
   );
 }
 
-/** The part on one shard: of accounts by their hash, so that Postgres asks one shard alone; of all else all rows. */
-function foreignSql(
-  { schema, name }: Part,
+/** What the relations have on one shard: of accounts by their hash, so that Postgres asks one shard alone; of all else all rows. */
+export function partsOfShard(
+  relations: readonly Relation[],
   shard: Shard,
-  key: string | undefined,
 ): string {
   const { modulus, remainder } = partitionOf(shard);
-  const table = `credits_router.${shard.name}_${name}`;
-  const options =
-    `server credits_${shard.name} options (schema_name '${schema}', table_name '${name}')`;
-  if (!key) {
-    return `create foreign table ${table} () inherits (${schema}.${name}) ${options};`;
-  }
-  return `create foreign table ${table} partition of ${schema}.${name}
-  for values with (modulus ${modulus}, remainder ${remainder}) ${options};`;
+  return relations.map(({ schema, name, parent, key }) => {
+    const table = `credits_router.${shard.name}_${name}`;
+    const place = key
+      ? `partition of ${parent} for values with (modulus ${modulus}, remainder ${remainder})`
+      : `() inherits (${parent})`;
+    return `create foreign table ${table} ${place} server credits_${shard.name}
+  options (schema_name '${schema}', table_name '${name}');
+grant select on ${table} to credits_router;`;
+  }).join("\n");
 }
 
-/** A view that the shards compute: the rows of all, each for what it knows. */
-export function viewSql(
+/**
+ * A view that the shards compute. Under its own name: the rows of all. In credits_router: with the shard's name, and
+ * one row that says so of a shard that does not answer.
+ */
+export function viewOf(
   { schema, name, columns }: ShardView,
-  shards: readonly Shard[],
-): string {
-  const tables = shards.map((shard) => `credits_router.${shard.name}_${name}`);
-  const makes = tables.map((table, i) =>
-    `create foreign table ${table} (${columns}) server credits_${
-      shards[i]!.name
-    }
-  options (schema_name '${schema}', table_name '${name}');`
-  );
-  return `${makes.join("\n")}
-create view ${schema}.${name} as
-  ${tables.map((table) => `select * from ${table}`).join("\n  union all ")};
-alter view ${schema}.${name} owner to credits_router;`;
+): { relation: Relation; sql: string } {
+  const parent = `credits_router.all_${name}`;
+  const sql = `create table ${parent} (${columns});
+grant select on ${parent} to credits_router;
+create view ${schema}.${name} as select * from ${parent};
+alter view ${schema}.${name} owner to credits_router;
+create function credits_router.each_${name}()
+returns table (shard text, unreachable boolean, ${columns})
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $proxy$
+#variable_conflict use_column
+declare
+  one text;
+begin
+  for one in select s.shard from credits_router.shards as s order by s.slot loop
+    begin
+      return query execute format('select %L::text, false, r.* from credits_router.%I as r', one, one || '_${name}');
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      end if;
+      return query select one, true, n.* from (select) as nothing left join ${parent} as n on false;
+    end;
+  end loop;
+end;
+$proxy$;
+alter function credits_router.each_${name} owner to credits_router;
+create view credits_router.${name} as select * from credits_router.each_${name}();
+comment on view credits_router.${name} is
+  'The rows of ${schema}.${name} with their shard. One that does not answer has one row: unreachable.';`;
+  return { relation: { schema, name, parent }, sql };
 }
-
 /** Parts that make sense for a table with rows alone. */
 const OF_ROWS = new Set([
   "CONSTRAINT",

@@ -51,7 +51,12 @@ export function useFleet({ alone = false } = {}): SharedFleet {
     await gate.unsafe(
       `select pg_advisory_lock${alone ? "" : "_shared"}(4242)`,
     );
-    shared.router = postgres(router, { max: 4, onnotice: () => {} });
+    // The router keeps no plans: what is asked depends on who asks.
+    shared.router = postgres(router, {
+      max: 4,
+      prepare: false,
+      onnotice: () => {},
+    });
     shared.accounts = await accountsOf(shared.fleet);
   });
   afterAll(async () => {
