@@ -1041,6 +1041,83 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_transfers_received": {
+        Row: {
+          "account_id": string;
+          "amount": number;
+          "external_ref": string;
+          "from_account_id": string;
+          "received_at": string;
+          "refusal": string | null;
+          "transfer_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "amount": number;
+          "external_ref": string;
+          "from_account_id": string;
+          "received_at"?: string;
+          "refusal"?: string | null;
+          "transfer_id": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "amount"?: number;
+          "external_ref"?: string;
+          "from_account_id"?: string;
+          "received_at"?: string;
+          "refusal"?: string | null;
+          "transfer_id"?: string;
+        };
+        Relationships: [];
+      };
+      "credit_transfers_sent": {
+        Row: {
+          "account_id": string;
+          "amount": number;
+          "arrived_at": string | null;
+          "attempts": number;
+          "external_ref": string;
+          "next_attempt_at": string | null;
+          "parts": NonNullable<Json>;
+          "refusal": string | null;
+          "returned_at": string | null;
+          "sent_at": string;
+          "to_account_id": string;
+          "transfer_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "amount": number;
+          "arrived_at"?: string | null;
+          "attempts"?: number;
+          "external_ref": string;
+          "next_attempt_at"?: string | null;
+          "parts": NonNullable<Json>;
+          "refusal"?: string | null;
+          "returned_at"?: string | null;
+          "sent_at"?: string;
+          "to_account_id": string;
+          "transfer_id": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "amount"?: number;
+          "arrived_at"?: string | null;
+          "attempts"?: number;
+          "external_ref"?: string;
+          "next_attempt_at"?: string | null;
+          "parts"?: NonNullable<Json>;
+          "refusal"?: string | null;
+          "returned_at"?: string | null;
+          "sent_at"?: string;
+          "to_account_id"?: string;
+          "transfer_id"?: string;
+        };
+        Relationships: [];
+      };
       "credit_withdrawals": {
         Row: {
           "account_id": string;
@@ -2072,6 +2149,7 @@ export type Database = {
           "job_id": string | null;
           "kind": Database["public"]["Enums"]["credit_entry_kind"] | null;
           "seq": number | null;
+          "transfer_id": string | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -2092,6 +2170,7 @@ export type Database = {
         Row: {
           "change": number | null;
           "day": string | null;
+          "in_flight": number | null;
           "outstanding": number | null;
           "overdrawn": number | null;
         };
@@ -2128,6 +2207,19 @@ export type Database = {
           "promotional": number | null;
           "recognised": number | null;
           "reserved": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_transfer_totals": {
+        Row: {
+          "arrived": number | null;
+          "in_flight": number | null;
+          "moved": number | null;
+          "received": number | null;
+          "returned": number | null;
+          "sent": number | null;
+          "transfers_in_flight": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -2889,6 +2981,7 @@ export type Database = {
           "credits_in": number | null;
           "discrepancies": number | null;
           "entries": number | null;
+          "in_flight": number | null;
           "ledger_total": number | null;
           "open_jobs": number | null;
           "overdue_jobs": number | null;
@@ -3861,6 +3954,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {
         Args: {
           "p_account_id": string;
@@ -4225,6 +4319,62 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "transfer_finish": {
+        Args: {
+          "p_from_account_id": string;
+          "p_refusal"?: string;
+          "p_transfer_id": string;
+        };
+        Returns: boolean;
+      };
+      "transfer_receive": {
+        Args: {
+          "p_external_ref": string;
+          "p_from_account_id": string;
+          "p_parts": Json;
+          "p_reason"?: string;
+          "p_to_account_id": string;
+          "p_transfer_id": string;
+        };
+        Returns:
+          Database["public"]["CompositeTypes"]["credit_transfer_received"];
+        SetofOptions: {
+          from: "*";
+          to: "credit_transfer_received";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "transfer_send": {
+        Args: {
+          "p_amount": number;
+          "p_external_ref": string;
+          "p_from_account_id": string;
+          "p_reason"?: string;
+          "p_to_account_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["credit_transfer_sent"];
+        SetofOptions: {
+          from: "*";
+          to: "credit_transfer_sent";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "transfers_in_flight": {
+        Args: { "p_limit"?: number };
+        Returns: {
+          "amount": number;
+          "attempts": number;
+          "external_ref": string;
+          "from_account_id": string;
+          "parts": Json;
+          "reason": string;
+          "sent_at": string;
+          "to_account_id": string;
+          "transfer_id": string;
+        }[];
+      };
       "verify_deployment": {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -4348,12 +4498,32 @@ export type Database = {
         "balance": number | null;
         "replayed": boolean | null;
       };
+      "credit_transfer_received": {
+        "transfer_id": string | null;
+        "to_account_id": string | null;
+        "amount": number | null;
+        "to_balance": number | null;
+        "refusal": string | null;
+        "replayed": boolean | null;
+      };
       "credit_transfer_result": {
         "from_account_id": string | null;
         "to_account_id": string | null;
         "amount": number | null;
         "from_balance": number | null;
         "to_balance": number | null;
+        "replayed": boolean | null;
+      };
+      "credit_transfer_sent": {
+        "transfer_id": string | null;
+        "from_account_id": string | null;
+        "to_account_id": string | null;
+        "amount": number | null;
+        "external_ref": string | null;
+        "reason": string | null;
+        "parts": Json | null;
+        "from_balance": number | null;
+        "arrived_at": string | null;
         "replayed": boolean | null;
       };
       "credit_withdrawal_result": {

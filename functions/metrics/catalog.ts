@@ -69,6 +69,15 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_paid_minor_units: gauge(
     "What was paid within the window, in minor units by currency, for real (livemode true) or as a test.",
   ),
+  atomic_credits_transfers_in_flight: gauge(
+    "Transfers to accounts of other shards that have neither arrived nor come back.",
+  ),
+  atomic_credits_in_flight_credits: gauge(
+    "Credits of these transfers: owed to customers, and in no balance.",
+  ),
+  atomic_credits_oldest_transfer_in_flight_age_seconds: gauge(
+    "Age of the oldest of these transfers in seconds; 0 when there is none.",
+  ),
   atomic_credits_stored_files: gauge(
     "Files of outputs and uploads in Storage, as they were last counted.",
   ),

@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function verify_operator_actions,table credit_operators,table operator_actions,table operator_approvals,type credit_operator_role,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -42,6 +42,9 @@ begin
       lock table public.credit_accounts in access exclusive mode;
       drop view public.reconciliation_summary;
       drop view public.reconciliation_discrepancies;
+      drop view credits.transfers_booked;
+      drop view public.credit_liability_daily;
+      drop view public.credit_journal;
       drop function public.create_team_account;
       exit;
     exception when lock_not_available or deadlock_detected then
@@ -59,6 +62,28 @@ begin
   set local lock_timeout = '5s';
 end;
 $$;
+
+create type public.credit_transfer_sent as (
+  transfer_id uuid,
+  from_account_id uuid,
+  to_account_id uuid,
+  amount bigint,
+  external_ref text,
+  reason text,
+  parts jsonb,
+  from_balance bigint,
+  arrived_at timestamptz,
+  replayed boolean
+);
+
+create type public.credit_transfer_received as (
+  transfer_id uuid,
+  to_account_id uuid,
+  amount bigint,
+  to_balance bigint,
+  refusal text,
+  replayed boolean
+);
 
 create type public.credit_operator_role as enum ('viewer', 'support', 'finance', 'admin');
 
@@ -201,6 +226,20 @@ $$;
 
 comment on function credits.own_account_check(uuid) is 'Raises PT421 for an account of another shard.';
 
+create function credits.own_accounts(p_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select i.id from unnest(p_ids) as i (id) where credits.is_own_account(i.id));
+end;
+$$;
+
+comment on function credits.own_accounts(uuid[]) is
+  'Those of these ids whose accounts live here. A person of another shard may be a member of a team here.';
+
 create function credits.own_account_id()
 returns uuid
 language plpgsql
@@ -340,6 +379,57 @@ begin
 end;
 $$;
 
+create function credits.keeps_files()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_class where oid = to_regclass('storage.objects') and relkind <> 'f');
+$$;
+
+comment on function credits.keeps_files() is
+  'Whether Storage keeps its files in this database; a shard has foreign tables, and sees those of the router.';
+
+create or replace function credits.storage_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The most that generation_models.max_output_bytes may be. Storage's own limit, where it is lower, holds as well.
+  most_bytes constant bigint := 1073741824;
+  bucket record;
+begin
+  if not credits.has_storage() or not credits.keeps_files() then
+    return;
+  end if;
+  select b.public is false and b.file_size_limit <= most_bytes
+    and b.allowed_mime_types <@ credits.file_types() as is_ours
+  into bucket from storage.buckets as b where b.id = 'generations';
+  if not found then
+    return next format('insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values '
+      '(''generations'', ''generations'', false, %s, %L)', most_bytes, credits.file_types());
+  elsif bucket.is_ours is not true then
+    return next format('update storage.buckets set public = false, file_size_limit = least(file_size_limit, %s), '
+      'allowed_mime_types = %L where id = ''generations''', most_bytes, credits.file_types());
+  end if;
+  if not exists (
+    select from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'storage.objects'
+      and regexp_replace(p.definition, '[\s()]| AS \w+', '', 'g')
+        = regexp_replace(credits.output_policy(), '[\s()]| AS \w+', '', 'g'))
+  then
+    return next 'drop policy if exists generations_read_own on storage.objects; ' || credits.output_policy();
+  end if;
+end;
+$$;
+
+comment on function credits.storage_statements() is
+  'The statements that make the bucket and its policy what they have to be; none if they are, without Storage, or on a '
+  'shard, where the router has them.';
+
 create function credits.events_retry(p_event_ids uuid[])
 returns integer
 language plpgsql
@@ -468,6 +558,570 @@ begin
 end;
 $$;
 
+comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
+  'Which grants a transfer takes. p_to null: the recipient lives on another shard. Raises PT403 when an account is '
+  'closed, PT402 when credits are missing or the sender is in debt.';
+
+create function credits.transfer_is_local_check(p_transfer credits.transfer_order)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  elsewhere uuid;
+begin
+  select a.id into elsewhere
+  from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
+  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  if found then
+    perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
+      'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
+  end if;
+end;
+$$;
+
+comment on function credits.transfer_is_local_check(credits.transfer_order) is
+  'Raises PT421 for a transfer of which an account lives on another shard.';
+
+create or replace function credits.transfers_make(p_transfers credits.transfer_order[])
+returns setof public.credit_transfer_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  transfer credits.transfer_order;
+  sender public.credit_accounts;
+  recipient public.credit_accounts;
+  new_refs text[];
+begin
+  perform credits.transfer_check(t) from unnest(p_transfers) as t;
+  perform credits.transfer_is_local_check(t) from unnest(p_transfers) as t;
+  -- All accounts are locked before anything moves, lower ids first whichever way the credits go, so two calls never
+  -- deadlock.
+  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id])
+    from unnest(p_transfers) as t));
+  perform credits.account_refill_due(t.from_account_id) from unnest(p_transfers) as t;
+  new_refs := credits.transfers_note(p_transfers);
+  foreach transfer in array p_transfers loop
+    if transfer.external_ref = any (new_refs) then
+      select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
+      select * into strict recipient from public.credit_accounts where id = transfer.to_account_id;
+      perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
+    else
+      perform credits.transfer_return_check(transfer.from_account_id, transfer.external_ref);
+    end if;
+    return query select s.id, r.id, transfer.amount, s.balance, r.balance, transfer.external_ref <> all (new_refs)
+      from public.credit_accounts as s, public.credit_accounts as r
+      where s.id = transfer.from_account_id and r.id = transfer.to_account_id;
+    new_refs := array_remove(new_refs, transfer.external_ref);
+  end loop;
+end;
+$$;
+
+comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. '
+  'Monthly credits under a roll-over cap, also of a plan that the account has left, expire at the end of the month. An '
+  'overdraft cannot be transferred. A repeated call with the same external_ref moves nothing (replayed). The recipient '
+  'can read external_ref and reason in their entries. Both accounts stay locked until the transaction ends: several '
+  'transfers in one transaction can deadlock (40P01) with a transaction that makes them in another order; make them '
+  'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
+  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer, PT421 on '
+  'a shard when an account lives on another one.';
+
+create table public.credit_transfers_sent (
+  account_id uuid not null,
+  transfer_id uuid not null,
+  external_ref text not null,
+  to_account_id uuid not null,
+  amount bigint not null check (amount > 0),
+  parts jsonb not null,
+  sent_at timestamptz not null default clock_timestamp(),
+  attempts integer not null default 0,
+  next_attempt_at timestamptz default clock_timestamp() + interval '10 seconds',
+  arrived_at timestamptz,
+  returned_at timestamptz,
+  refusal text check (length(refusal) between 1 and 500),
+  primary key (account_id, transfer_id),
+  unique (account_id, external_ref),
+  constraint transfer_ends_once check (num_nulls(arrived_at, returned_at) >= 1
+    and (returned_at is null) = (refusal is null)
+    and (next_attempt_at is null) = (num_nulls(arrived_at, returned_at) = 1))
+);
+
+-- What is in flight: transfers_in_flight, alerts, metrics.
+create index credit_transfers_sent_due on public.credit_transfers_sent (next_attempt_at)
+  where next_attempt_at is not null;
+
+comment on table public.credit_transfers_sent is
+  'Transfers to accounts of other shards, on the sender''s shard. Without arrived_at and returned_at one is in '
+  'flight: its credits are in no account.';
+
+comment on column public.credit_transfers_sent.account_id is 'The sender.';
+
+comment on column public.credit_transfers_sent.transfer_id is
+  'Names the transfer on the recipient''s shard. It follows from sender, recipient, amount and external_ref.';
+
+comment on column public.credit_transfers_sent.parts is
+  'Per grant that the credits came from: grant_id, amount, and the priority, expires_at and grace_ends_at that the '
+  'recipient''s grant gets.';
+
+comment on column public.credit_transfers_sent.attempts is 'How often transfers_in_flight has handed it out.';
+
+comment on column public.credit_transfers_sent.next_attempt_at is
+  'When transfers_in_flight hands it out next; null: it has ended.';
+
+comment on column public.credit_transfers_sent.refusal is
+  'Why the recipient''s shard did not take it; then the credits have come back.';
+
+create table public.credit_transfers_received (
+  account_id uuid not null,
+  transfer_id uuid not null,
+  external_ref text not null,
+  from_account_id uuid not null,
+  amount bigint not null check (amount > 0),
+  received_at timestamptz not null default clock_timestamp(),
+  refusal text check (length(refusal) between 1 and 500),
+  primary key (account_id, transfer_id)
+);
+
+comment on table public.credit_transfers_received is
+  'Transfers from accounts of other shards, on the recipient''s shard: each counts once.';
+
+comment on column public.credit_transfers_received.account_id is 'The recipient.';
+
+comment on column public.credit_transfers_received.refusal is
+  'Why it was not taken: nothing was booked, and never will be. The credits go back to the sender.';
+
+alter table public.credit_transfers_sent enable row level security;
+
+alter table public.credit_transfers_received enable row level security;
+
+comment on type public.credit_transfer_sent is
+  'A transfer that the sender''s shard has sent: what transfer_receive needs to go on, and the sender''s balance now. '
+  'arrived_at null: it is in flight. transfer_id null: it was made when both accounts lived on this database. '
+  'replayed: this external_ref was sent before, so nothing moved.';
+
+comment on type public.credit_transfer_received is
+  'What the recipient''s shard did with a transfer, and the recipient''s balance now. refusal: why it was not taken; '
+  'give it to transfer_finish. replayed: decided before, so nothing moved.';
+
+create function credits.transfer_id(
+  p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text
+)
+returns uuid
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- The two 8s mark a UUID of version 8.
+  select left(overlay(overlay(encode(sha256(uuid_send(p_from_account_id) || uuid_send(p_to_account_id)
+    || int8send(p_amount) || convert_to(p_external_ref, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17),
+    32)::uuid;
+$$;
+
+comment on function credits.transfer_id(uuid, uuid, bigint, text) is
+  'The id of a transfer between shards. Not random: a sender''s shard that was restored from a backup sends the same '
+  'transfer again under the same id, so that it counts once.';
+
+create function credits.transfer_parts(p_sender public.credit_accounts, p_plan credits.burn_plan)
+returns jsonb
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select jsonb_agg(jsonb_build_object('grant_id', g.id, 'amount', p.amount, 'priority', g.priority,
+    'expires_at', credits.transfer_expiry(p_sender, g), 'grace_ends_at', g.grace_ends_at) order by p.place)
+  from unnest(p_plan.grant_ids, p_plan.amounts) with ordinality as p (grant_id, amount, place)
+  join public.credit_grants as g on g.account_id = p_sender.id and g.id = p.grant_id;
+$$;
+
+comment on function credits.transfer_parts(public.credit_accounts, credits.burn_plan) is
+  'What a transfer to another shard takes, per grant, with the terms that the recipient''s grant gets.';
+
+create function credits.transfer_return_check(p_from_account_id uuid, p_external_ref text)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  cause text := (select s.refusal from public.credit_transfers_sent as s
+    where s.account_id = p_from_account_id and s.external_ref = p_external_ref);
+begin
+  if cause is not null then
+    perform credits.raise_misuse('PT403', 'this transfer came back: ' || cause,
+      'Make it under another external_ref once the recipient can take it.');
+  end if;
+end;
+$$;
+
+comment on function credits.transfer_return_check(uuid, text) is
+  'Raises PT403 for a transfer to another shard that was refused there, whenever it is repeated.';
+
+create function public.transfer_send(
+  p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
+)
+returns public.credit_transfer_sent
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  ordered credits.transfer_order := row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason);
+  sender public.credit_accounts;
+  plan credits.burn_plan;
+  is_new boolean;
+begin
+  perform credits.caller_check('transfer_send');
+  perform credits.transfer_check(ordered);
+  perform credits.own_account_check(p_from_account_id);
+  sender := credits.account_lock(p_from_account_id);
+  if credits.account_refill_due(sender.id) then
+    sender := credits.account_lock(sender.id);
+  end if;
+  is_new := cardinality(credits.transfers_note(array[ordered])) > 0;
+  if is_new then
+    plan := credits.transfer_plan(sender, null, p_amount);
+    insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
+    values (sender.id, credits.transfer_id(sender.id, p_to_account_id, p_amount, p_external_ref), p_external_ref,
+      p_to_account_id, p_amount, credits.transfer_parts(sender, plan));
+    perform credits.balance_announce(sender.id, sender.balance,
+      (credits.burn(sender, plan, 'transfer', null, p_reason)).balance);
+  end if;
+  perform credits.transfer_return_check(sender.id, p_external_ref);
+  return (
+    select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
+      a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not is_new
+      )::public.credit_transfer_sent
+    from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
+    left join public.credit_transfers_sent as s
+      on s.account_id = t.from_account_id and s.external_ref = t.external_ref
+    where t.external_ref = p_external_ref);
+end;
+$$;
+
+comment on function public.transfer_send(uuid, uuid, bigint, text, text) is
+  'The first step of a transfer to an account of another shard, on the sender''s shard: takes the credits as '
+  'transfer_credits does and notes them as in flight. Go on with transfer_receive on the recipient''s shard, then '
+  'transfer_finish here. If that breaks off, transfers_in_flight hands the transfer out again. A repeated call with '
+  'the same external_ref takes nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or '
+  'the sender owes credits of a revoked grant, PT403 for a closed account and for a transfer that has come back, '
+  'PT409 when the external_ref was another transfer, PT421 when the sender lives on another shard.';
+
+create function credits.transfer_arrival(
+  p_account public.credit_accounts, p_from_account_id uuid, p_external_ref text, p_parts jsonb, p_reason text
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  part record;
+  arrival bigint;
+begin
+  for part in
+    select p.* from jsonb_to_recordset(p_parts) as p (
+      grant_id bigint, amount bigint, priority smallint, expires_at timestamptz, grace_ends_at timestamptz)
+  loop
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
+    values (p_account.id, 'transfer', part.amount, part.priority, part.expires_at, part.grace_ends_at, p_reason)
+    returning id into arrival;
+    p_account := credits.grant_fill(p_account, arrival, part.amount, 'transfer', null, p_reason,
+      jsonb_build_object('from_account_id', p_from_account_id, 'from_grant_id', part.grant_id,
+        'external_ref', p_external_ref));
+  end loop;
+end;
+$$;
+
+comment on function credits.transfer_arrival(public.credit_accounts, uuid, text, jsonb, text) is
+  'Books a transfer from another shard: one grant per part, as transfer_book makes them. The caller holds the '
+  'account''s lock.';
+
+create function credits.transfer_amount(p_parts jsonb)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  amount bigint;
+begin
+  -- Read as transfer_arrival reads them, so that a part that cannot be read is an error and no refusal.
+  select case when min(p.amount) > 0 and bool_and(p.priority is not null) then sum(p.amount)::bigint end into amount
+  from jsonb_to_recordset(p_parts) as p (
+    grant_id bigint, amount bigint, priority smallint, expires_at timestamptz, grace_ends_at timestamptz);
+  return amount;
+exception when data_exception then
+  return null;
+end;
+$$;
+
+comment on function credits.transfer_amount(jsonb) is 'The credits of a transfer''s parts; null if they are none.';
+
+create function credits.transfer_take(
+  p_account public.credit_accounts, p_from_account_id uuid, p_external_ref text, p_parts jsonb, p_reason text
+)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_account.closed_at is not null then
+    return 'the recipient''s account is closed';
+  end if;
+  perform credits.transfer_arrival(p_account, p_from_account_id, p_external_ref, p_parts, p_reason);
+  return null;
+-- What would be refused each time, and would have failed as a whole on one database: a balance out of range, a
+-- constraint or trigger of the app. Locks, outages and the like are raised: the next attempt may succeed.
+exception when data_exception or integrity_constraint_violation or raise_exception then
+  return left('the recipient''s account cannot take it: ' || sqlerrm, 500);
+end;
+$$;
+
+comment on function credits.transfer_take(public.credit_accounts, uuid, text, jsonb, text) is
+  'Books a transfer from another shard, or says why it cannot be booked. The caller holds the account''s lock.';
+
+create function public.transfer_receive(
+  p_to_account_id uuid, p_transfer_id uuid, p_from_account_id uuid, p_external_ref text, p_parts jsonb,
+  p_reason text default null
+)
+returns public.credit_transfer_received
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  amount bigint := credits.transfer_amount(p_parts);
+  account public.credit_accounts;
+  receipt public.credit_transfers_received;
+  is_new boolean;
+begin
+  perform credits.caller_check('transfer_receive');
+  perform credits.transfer_check(row(p_from_account_id, p_to_account_id, amount, p_external_ref, p_reason));
+  if p_transfer_id is distinct from
+    credits.transfer_id(p_from_account_id, p_to_account_id, amount, p_external_ref) then
+    perform credits.raise_misuse('22023', 'this is not the transfer that was sent',
+      'Pass what transfer_send or transfers_in_flight returned, unchanged.');
+  end if;
+  perform credits.own_account_check(p_to_account_id);
+  account := credits.account_lock(p_to_account_id);
+  select * into receipt from public.credit_transfers_received
+  where account_id = account.id and transfer_id = p_transfer_id;
+  is_new := not found;
+  if is_new then
+    receipt.refusal := credits.transfer_take(account, p_from_account_id, p_external_ref, p_parts, p_reason);
+    insert into public.credit_transfers_received (account_id, transfer_id, external_ref, from_account_id, amount,
+      refusal)
+    values (account.id, p_transfer_id, p_external_ref, p_from_account_id, amount, receipt.refusal);
+  end if;
+  return row(p_transfer_id, account.id, amount, (select balance from public.credit_accounts where id = account.id),
+    receipt.refusal, not is_new)::public.credit_transfer_received;
+end;
+$$;
+
+comment on function public.transfer_receive(uuid, uuid, uuid, text, jsonb, text) is
+  'The second step of a transfer between shards, on the recipient''s shard, with what transfer_send or '
+  'transfers_in_flight returned: opens the recipient''s account if it has no row yet, and books the credits with '
+  'their expiry and priority. Where they cannot be booked, as on a closed account, it refuses them for good '
+  '(refusal). What it decided stays: a repeated call moves nothing (replayed). Raises 22023 for what is not the '
+  'transfer that was sent, PT421 when the recipient lives on another shard.';
+
+create function credits.transfer_return(p_sender public.credit_accounts, p_sent public.credit_transfers_sent)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  part record;
+  home public.credit_grants;
+begin
+  for part in
+    select (p.value ->> 'grant_id')::bigint as grant_id, (p.value ->> 'amount')::bigint as amount
+    from jsonb_array_elements(p_sent.parts) with ordinality as p (value, place) order by p.place desc
+  loop
+    select * into strict home from public.credit_grants where account_id = p_sender.id and id = part.grant_id;
+    -- No grace period: a refused transfer must not make credits live longer. And no roll-over cap, which would count
+    -- what was sent in this very month.
+    p_sender := credits.refund_return(p_sender, 'transfer', null, home, part.amount, 'transfer that came back',
+      jsonb_build_object('from_account_id', p_sent.to_account_id, 'from_grant_id', home.id,
+        'external_ref', p_sent.external_ref, 'returned', true),
+      coalesce(home.expires_at > clock_timestamp(), true));
+  end loop;
+end;
+$$;
+
+comment on function credits.transfer_return(public.credit_accounts, public.credit_transfers_sent) is
+  'Gives what a transfer took back to the grants that it came from, the last first; what has expired meanwhile '
+  'expires. The caller holds the account''s lock.';
+
+create function public.transfer_finish(
+  p_from_account_id uuid, p_transfer_id uuid, p_refusal text default null
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  sender public.credit_accounts;
+  sent public.credit_transfers_sent;
+begin
+  perform credits.caller_check('transfer_finish');
+  perform credits.check_length('refusal', p_refusal, 1, 500);
+  select * into sender from public.credit_accounts where id = p_from_account_id for update;
+  select * into sent from public.credit_transfers_sent
+  where account_id = p_from_account_id and transfer_id = p_transfer_id for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'this account has sent no such transfer',
+      'The table credit_transfers_sent of the sender''s shard lists them.');
+  end if;
+  if sent.next_attempt_at is null then
+    if (p_refusal is null) <> (sent.refusal is null) then
+      perform credits.raise_misuse('PT409', 'this transfer has ended otherwise',
+        'Pass the refusal that transfer_receive returned, or null if it returned none.');
+    end if;
+    return false;
+  end if;
+  if p_refusal is not null then
+    perform credits.transfer_return(sender, sent);
+  end if;
+  update public.credit_transfers_sent
+  set next_attempt_at = null, refusal = p_refusal, arrived_at = case when p_refusal is null then clock_timestamp() end,
+    returned_at = case when p_refusal is not null then clock_timestamp() end
+  where account_id = sent.account_id and transfer_id = sent.transfer_id;
+  return true;
+end;
+$$;
+
+comment on function public.transfer_finish(uuid, uuid, text) is
+  'The last step of a transfer between shards, on the sender''s shard: notes that it has arrived; or, with the '
+  'refusal of transfer_receive, gives the credits back to the grants that they came from, also if the account is '
+  'closed by now. Pass nothing but what transfer_receive returned. Returns whether this call did it: a repeated one '
+  'does nothing. Raises PT404 for an unknown transfer, PT409 for one that has ended otherwise.';
+
+create function public.transfers_in_flight(p_limit integer default 100)
+returns table (
+  transfer_id uuid, from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text,
+  parts jsonb, attempts integer, sent_at timestamptz
+)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('transfers_in_flight');
+  return query
+  with due as (
+    select s.account_id, s.transfer_id from public.credit_transfers_sent as s where s.next_attempt_at <= now()
+    order by s.next_attempt_at limit least(greatest(coalesce(p_limit, 100), 0), 1000)
+    for update skip locked
+  ),
+  claimed as (
+    update public.credit_transfers_sent as s
+    set attempts = s.attempts + 1,
+      next_attempt_at = now() + make_interval(secs => least(20 * 2 ^ least(s.attempts, 5), 600))
+    from due as d where s.account_id = d.account_id and s.transfer_id = d.transfer_id
+    returning s.*
+  )
+  select c.transfer_id, c.account_id, c.to_account_id, c.amount, c.external_ref, t.reason, c.parts, c.attempts,
+    c.sent_at
+  from claimed as c left join public.credit_transfers as t on t.external_ref = c.external_ref
+  order by c.sent_at;
+end;
+$$;
+
+comment on function public.transfers_in_flight(integer) is
+  'Hands out up to p_limit transfers to other shards that have not ended, for transfer_receive and transfer_finish: '
+  'first 10 seconds after they were sent, then after 20 seconds, and each time after twice as long, up to 10 minutes. '
+  'No other call gets them meanwhile.';
+
+create view public.credit_transfer_totals
+with (security_invoker = true)
+as
+select s.sent, s.arrived, s.returned, s.in_flight, s.transfers_in_flight, r.received, l.moved
+from (
+  select coalesce(sum(amount), 0) as sent, coalesce(sum(amount) filter (where arrived_at is not null), 0) as arrived,
+    coalesce(sum(amount) filter (where returned_at is not null), 0) as returned,
+    coalesce(sum(amount) filter (where num_nulls(arrived_at, returned_at) = 2), 0) as in_flight,
+    count(*) filter (where num_nulls(arrived_at, returned_at) = 2) as transfers_in_flight
+  from public.credit_transfers_sent
+) as s,
+(select coalesce(sum(amount), 0) as received from public.credit_transfers_received where refusal is null) as r,
+(select coalesce(sum(delta), 0) as moved from public.credit_ledger where kind = 'transfer') as l;
+
+comment on view public.credit_transfer_totals is
+  'Transfers between this shard and others in one row, in whole credits: sent = arrived + returned + in_flight. '
+  'moved: the sum of all entries of kind transfer. Added up over all shards, moved + in_flight = 0 where nothing is '
+  'on its way; while something is, moved + in_flight + arrived = received.';
+
+create view public.credit_journal
+with (security_invoker = true)
+as
+select l.account_id, l.seq, l.created_at, l.kind, l.job_id, l.grant_id, side.book,
+  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount, null::bigint as debt_seq,
+  null::uuid as transfer_id
+from public.credit_ledger as l
+cross join lateral (values
+  (case when l.grant_id is null then 'overdraft' else 'customer credits' end, -l.delta),
+  (credits.book_of(l.kind), l.delta)
+) as side (book, amount)
+union all
+select d.account_id, null, d.created_at, 'revocation', null, d.grant_id, side.book,
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, d.seq, null
+from public.credit_debts as d
+cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
+where d.delta <> 0
+union all
+-- What left this shard is owed on the way, until it has arrived or come back.
+select s.account_id, null, way.at, 'transfer', null, null, side.book,
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, null, s.transfer_id
+from public.credit_transfers_sent as s
+cross join lateral (values (s.sent_at, s.amount), (coalesce(s.arrived_at, s.returned_at), -s.amount))
+  as way (at, amount)
+cross join lateral (values ('clearing', way.amount), ('in flight', -way.amount)) as side (book, amount)
+where way.at is not null;
+
+comment on view public.credit_journal is
+  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount '
+  '= debit - credit, every change of a debt (debt_seq instead of seq), and every transfer to another shard '
+  '(transfer_id instead), summing to zero by transaction, by day and overall. Customer credits are a liability: a '
+  'credit there is owed to the customer. Debts are an asset, too: what is owed of grants that were taken back. In '
+  'flight is a liability: credits that left for an account of another shard, until they arrive. Overdraft is an '
+  'asset: a debit there is owed by the customer, who spent beyond their grants.';
+
+create view public.credit_liability_daily
+with (security_invoker = true)
+as
+select day, change, sum(change) over (order by day)::bigint as outstanding,
+  sum(lent) over (order by day)::bigint as overdrawn, sum(away) over (order by day)::bigint as in_flight
+from (
+  select (created_at at time zone 'utc')::date as day,
+    coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
+    coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent,
+    coalesce(sum(credit - debit) filter (where book = 'in flight'), 0)::bigint as away
+  from public.credit_journal where book in ('customer credits', 'overdraft', 'in flight') group by 1
+) as days;
+
+comment on view public.credit_liability_daily is
+  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and '
+  'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
+  'overdrawn is the sum of all balances. in_flight: owed besides, on the way to accounts of other shards.';
+
+create function credits.has_left_traces(p_person_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not credits.is_own_account(p_person_id) and (
+    exists (select from public.credit_request_events where account_id = p_person_id or member_id = p_person_id)
+    or exists (select from public.credit_app_keys where member_id = p_person_id));
+$$;
+
+comment on function credits.has_left_traces(uuid) is
+  'Whether a person whose account is on another shard has denied requests or keys here, in no team any more.';
+
 create or replace function public.erase_account(p_account_id uuid)
 returns integer
 language plpgsql
@@ -480,11 +1134,81 @@ begin
   perform credits.caller_check('erase_account');
   perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
-  if cardinality(account_ids) = 0 then
+  if cardinality(account_ids) = 0 and not credits.has_left_traces(p_account_id) then
     return 0;
   end if;
-  -- A member may have no account yet: the lock opens it, so that it can be closed.
-  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
+  -- A member may have no account yet: the lock opens it, so that it can be closed. One of another shard has none here.
+  return credits.person_erase_from(p_account_id,
+    credits.accounts_lock(credits.own_accounts(array[p_account_id]) || account_ids));
+end;
+$$;
+
+create or replace function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team_ids uuid[];
+  team_id uuid;
+begin
+  update public.account_erasures set was_closed = true
+  where account_id = p_account_id and exists (
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null
+      and closed_at is not null);
+  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+  where id = p_account_id and id = any (p_locked_ids) and not is_team;
+  with left_teams as (
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids)
+    returning account_id
+  )
+  select array_agg(account_id order by account_id) into team_ids from left_teams;
+  foreach team_id in array coalesce(team_ids, '{}') loop
+    perform credits.team_pass_on(team_id);
+  end loop;
+  return (exists (
+      select from public.credit_accounts where id = p_account_id
+        and (is_team or user_id is null and closed_at is not null))
+    -- Theirs is on another shard, which closes it.
+    or not credits.is_own_account(p_account_id))
+    and not exists (select from public.account_members where user_id = p_account_id);
+end;
+$$;
+
+create or replace function credits.person_leave(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[];
+  locked_ids uuid[];
+begin
+  begin
+    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
+    -- The accounts that the caller has locked, and those that are free. Nothing waits here, so the lock order cannot be
+    -- broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids)
+      order by id for update skip locked);
+    perform credits.team_spare(p_account_id);
+    if credits.person_close(p_account_id, locked_ids) then
+      perform credits.closing_note(p_account_id);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
+    return;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed.
+  begin
+    if with_erasure and locked_ids = account_ids
+      and (p_account_id = any (locked_ids) or not credits.is_own_account(p_account_id))
+      and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
+      perform credits.person_erase_from(p_account_id, locked_ids);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
 end;
 $$;
 
@@ -513,7 +1237,7 @@ begin
     raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
-    perform credits.accounts_lock(p_person_ids || array(
+    perform credits.accounts_lock(credits.own_accounts(p_person_ids) || array(
       select credits.person_accounts(p_person_ids, erase_on_user_deletion) from public.credit_settings));
   exception when lock_not_available or deadlock_detected then
     raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
@@ -526,6 +1250,143 @@ begin
   end loop;
 end;
 $$;
+
+create or replace function credits.departure_finish(p_due public.account_erasures)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[];
+  is_closed boolean;
+begin
+  if p_due.finished_at is null then
+    -- If there is no account to close, a closed one is made, so that none can be opened.
+    insert into public.credit_accounts (id, closed_at)
+      select p_due.account_id, clock_timestamp() where credits.is_own_account(p_due.account_id) on conflict do nothing;
+  end if;
+  -- A task never waits for a busy account: the next run takes it.
+  account_ids := array(
+    select id from public.credit_accounts
+    where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    order by id for update nowait);
+  perform credits.team_spare(p_due.account_id);
+  -- Under the locks: the person may have come back or left since the list was made.
+  select * into p_due from public.account_erasures where account_id = p_due.account_id;
+  if not found then
+    return;
+  end if;
+  if p_due.finished_at is null then
+    is_closed := credits.person_close(p_due.account_id, account_ids);
+    if p_due.erases then
+      perform credits.person_erase_from(p_due.account_id, account_ids);
+    elsif is_closed then
+      perform credits.closing_note(p_due.account_id);
+    end if;
+  end if;
+  if p_due.returned_at is not null then
+    perform credits.person_reopen(p_due.account_id);
+  end if;
+end;
+$$;
+
+create function public.person_leaves(p_person_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+begin
+  perform credits.caller_check('person_leaves');
+  if p_person_id is null then
+    perform credits.raise_misuse('22023', 'a person is needed', 'Pass the auth user''s id.');
+  end if;
+  -- Who is signed up here leaves by Auth.
+  if exists (select from auth.users where id = p_person_id and to_jsonb(users) ->> 'deleted_at' is null) then
+    perform credits.raise_misuse('PT409', 'this user is not deleted',
+      'Delete them in Auth: the rest follows from that.');
+  end if;
+  perform credits.people_leave(array[p_person_id]);
+  if exists (select from public.account_erasures where account_id = p_person_id and finished_at is null) then
+    return false;
+  end if;
+  if exists (select from public.account_members where user_id = p_person_id)
+    or exists (select from public.credit_accounts
+      where id = p_person_id and not is_team and (user_id is not null or closed_at is null)) then
+    perform credits.raise_misuse('55P03', 'the person could not leave, nor be noted', 'Repeat the call.');
+  end if;
+  return true;
+end;
+$$;
+
+comment on function public.person_leaves(uuid) is
+  'Does on this shard what the deletion of a user does where they signed up: closes and unlinks their account, if it '
+  'lives here, takes them out of the teams that live here, and erases them if credit_settings says so. Call it on '
+  'every shard. Idempotent; returns whether all is done: finish_erasures does what is left. Raises 22023 without a '
+  'person, PT409 for one whom Auth has here and has not deleted, 55P03 where not even a note of it could be made.';
+
+create view credits.transfers_booked
+with (security_invoker = true)
+as
+select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq,
+    amount as told, 0 as booked
+  from public.credit_transfers as t
+  -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
+  where not exists (select from public.credit_transfers_sent as s
+      where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and ((select slot_groups from credits.shard) is null
+      or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
+  union all
+  -- Sent transfers are compared in total: the sender's entries do not name the recipient.
+  select from_account_id, null, null, null, amount, 0 from public.credit_transfers
+  where (select slot_groups from credits.shard) is null
+    or credits.slot_group(from_account_id) = any ((select slot_groups from credits.shard)::integer[])
+  union all
+  select account_id, external_ref, from_account_id::text, null, amount, 0
+  from public.credit_transfers_received where refusal is null
+  union all
+  -- What has come back was received from the account that it had been sent to.
+  select account_id, external_ref, to_account_id::text, null, amount, 0
+  from public.credit_transfers_sent where returned_at is not null
+  union all
+  -- Imported transfers have no row in credit_transfers.
+  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id',
+    case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
+  from public.credit_ledger as l where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id')
+) as m
+group by m.account_id, m.external_ref, m.from_account_id;
+
+comment on view credits.transfers_booked is
+  'Each transfer that an account received, and the total that it sent (external_ref null), by credit_transfers and '
+  'what was sent to and received from other shards (told), and by its entries (booked; seq is the first).';
+
+create view credits.transfers_noted
+with (security_invoker = true)
+as
+select s.account_id, coalesce(t.amount, 0) as told,
+  case when t.external_ref is null then s.amount
+    -- Under another id it would be delivered as another transfer.
+    when (t.to_account_id, t.amount) = (s.to_account_id, s.amount)
+      and s.transfer_id = credits.transfer_id(s.account_id, s.to_account_id, s.amount, s.external_ref)
+    then (select coalesce(sum((p ->> 'amount')::numeric), 0) from jsonb_array_elements(s.parts) as p)
+    else 0 end as noted,
+  s.sent_at as since
+from public.credit_transfers_sent as s
+left join public.credit_transfers as t on t.external_ref = s.external_ref and t.from_account_id = s.account_id
+union all
+select t.from_account_id, t.amount, 0, t.created_at
+from credits.shard as d join public.credit_transfers as t on t.created_at > d.since
+where credits.slot_group(t.from_account_id) = any (d.slot_groups)
+  and credits.slot_group(t.to_account_id) <> all (d.slot_groups)
+  and not exists (select from public.credit_transfers_sent as s
+    where s.account_id = t.from_account_id and s.external_ref = t.external_ref);
+
+comment on view credits.transfers_noted is
+  'Each transfer to another shard, by credit_transfers (told) and by the parts that credit_transfers_sent has of it '
+  '(noted). Without one of these rows credits would be lost on their way, or made.';
 
 create or replace function credits.suspect_sums(p_seed bigint)
 returns setof uuid
@@ -603,6 +1464,31 @@ begin
 end;
 $$;
 
+create or replace function credits.suspect_counts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
+begin
+  return query
+  select t.account_id from credits.transfers_booked as t where t.told <> t.booked
+  union all
+  select n.account_id from credits.transfers_noted as n where n.told <> n.noted
+  union all
+  select w.account_id from credits.withdrawals_booked as w where w.told <> w.booked
+  union all
+  select r.account_id from credits.grants_repaid as r where r.told <> r.booked
+  union all
+  select m.account_id from credits.members_counted as m
+  where m.told not between m.least and m.most or m.spent_month > this_month;
+end;
+$$;
+
 create or replace function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
 language plpgsql
@@ -655,6 +1541,74 @@ begin
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
   from (select coalesce(sum(total), 0) as total from totals where grant_id is null) as o
   where p_account.overdraft_used <> -o.total;
+end;
+$$;
+
+create or replace function credits.count_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
+begin
+  return query
+  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('transfer sent', p_account.id, n.told, n.noted, n.since)).*
+  from credits.transfers_noted as n where n.account_id = p_account.id and n.told <> n.noted
+  union all
+  select (credits.discrepancy('withdrawals', p_account.id, w.booked, w.told, p_account.last_entry_at, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account.id and w.told <> w.booked
+  union all
+  select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told,
+    coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
+  from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id
+    and g.id::text = r.grant_id
+  where r.account_id = p_account.id and r.told <> r.booked
+  union all
+  select (credits.discrepancy('member', p_account.id, m.least, m.told, m.created_at)).*
+  from credits.members_counted as m
+  where m.account_id = p_account.id and (m.told not between m.least and m.most or m.spent_month > this_month);
+end;
+$$;
+
+comment on function credits.count_discrepancies(public.credit_accounts) is
+  'Whether an account''s received transfers (each) and sent transfers (in total) match credit_transfers, what it sent '
+  'to other shards is on its way as it was noted, its withdrawals credit_withdrawals, its grants'' repayments its '
+  'entries, and its members'' spending their jobs.';
+
+create or replace function credits.orphan_discrepancies(p_account_id uuid)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select (credits.discrepancy('entry without account', p_account_id, 0, sum(delta), max(created_at),
+    p_seq => max(seq))).*
+  from public.credit_ledger where account_id = p_account_id having count(*) > 0
+  union all
+  select (credits.discrepancy('job without account', p_account_id, 0, cost::numeric - refunded, created_at, id)).*
+  from public.generation_jobs where account_id = p_account_id
+  union all
+  select (credits.discrepancy('grant without account', p_account_id, 0, remaining, created_at, p_grant_id => id)).*
+  from public.credit_grants where account_id = p_account_id
+  union all
+  select (credits.discrepancy('transfers', p_account_id, t.booked, t.told, null, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('transfer sent', p_account_id, n.told, n.noted, n.since)).*
+  from credits.transfers_noted as n where n.account_id = p_account_id and n.told <> n.noted
+  union all
+  select (credits.discrepancy('withdrawals', p_account_id, w.booked, w.told, null, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account_id and w.told <> w.booked;
 end;
 $$;
 
@@ -748,6 +1702,12 @@ comment on function credits.operator_discrepancies(boolean) is
   'Everything in which operators'' actions and the ledger do not agree; p_with_entries also reads the whole ledger.';
 
 insert into public.reconciliation_classes (invariant, meaning, likely_cause, remedy) values
+('transfer sent',
+    'A transfer to another shard (expected) is on its way otherwise, or without having been sent (actual): credits '
+    'would be lost or made.',
+    'A row of credit_transfers_sent or credit_transfers was written, changed or deleted by hand.',
+    'Restore the rows from a backup, both of the same external_ref. Until then deliver nothing: stop the task that '
+    'calls transfers_in_flight.'),
 ('operator chain', 'An operator''s actions do not follow from each other (seq); account_id is the operator''s.',
     'operator_actions or the end of the chain in credit_operators was changed by somebody who had turned rules and '
     'triggers off.',
@@ -851,7 +1811,8 @@ select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.c
   u.overdue_jobs,
   (select count(*) from credits.discrepancies_of(array(select credits.suspects_now())))
     + (select count(*) from credits.payment_discrepancies())
-    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies
+    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies,
+  f.in_flight
 from (
   select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
   from public.credit_accounts
@@ -867,14 +1828,172 @@ from (
 ) as j,
 (
   select count(*) as open_jobs, count(*) filter (where overdue) as overdue_jobs from public.credit_unsettled_jobs
-) as u;
+) as u,
+(
+  select credits.to_bigint(coalesce(sum(amount), 0)) as in_flight
+  from public.credit_transfers_sent where next_attempt_at is not null
+) as f;
 
 comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
+  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded; '
+  'in_flight: on the way to accounts of other shards, in no balance), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
   'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '
   'action, are compared by deep runs alone.';
+
+comment on type credits.judged_file is
+  'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
+  'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
+  'announced); expired (older than its plan keeps outputs); elsewhere (another shard judges it).';
+
+create or replace function credits.files_judged(p_after text, p_limit integer)
+returns setof credits.judged_file
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with slice as materialized (
+    select o.name, credits.file_account(o.name) as account_id, credits.job_of_file(o.name) as job_id, o.created_at,
+      greatest(o.created_at, o.updated_at) as written_at,
+      case when o.metadata ->> 'size' ~ '^\d{1,15}$' then (o.metadata ->> 'size')::numeric else 0 end as bytes
+    from storage.objects as o where o.bucket_id = 'generations' and o.name > p_after order by o.name limit p_limit
+  )
+  select s.name, s.account_id, s.bytes, s.created_at, case
+    -- All shards see one bucket. What is in no account's folder is for the shard of the lowest id.
+    when not credits.is_own_account(coalesce(s.account_id, '00000000-0000-0000-0000-000000000000')) then 'elsewhere'
+    when s.account_id is null then 'foreign'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
+    else v.verdict end
+  from slice as s
+  left join public.credit_accounts as a on a.id = s.account_id
+  left join public.credit_plans as p on p.name = a.plan
+  left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
+  left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
+  left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, s.bytes, p.keep_outputs_days)
+    else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
+  order by s.name;
+end;
+$$;
+
+create or replace function credits.files_sweep(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  sweep credits.file_sweep;
+  slice credits.judged_file[];
+  file credits.judged_file;
+begin
+  select * into sweep from credits.file_sweep for update skip locked;
+  if not found or not credits.has_storage() then
+    return;
+  end if;
+  slice := array(select f from credits.files_judged(sweep.reached, p_limit) as f);
+  foreach file in array slice loop
+    continue when file.verdict = 'elsewhere';
+    sweep.files := sweep.files + 1;
+    sweep.bytes := sweep.bytes + file.bytes;
+    sweep.oldest_at := least(sweep.oldest_at, file.created_at);
+    sweep.unneeded := sweep.unneeded + (file.verdict <> 'kept')::integer;
+  end loop;
+  insert into credits.storage_deletions (path, account_id, reason)
+  select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
+  on conflict do nothing;
+  perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = v.verdict), v.verdict)
+  from unnest(array['unused', 'wrong']) as v (verdict);
+  if cardinality(slice) < p_limit then
+    update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
+      measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
+      all_unneeded = sweep.unneeded;
+  else
+    update credits.file_sweep set reached = file.path, swept_at = now(), files = sweep.files, bytes = sweep.bytes,
+      oldest_at = sweep.oldest_at, unneeded = sweep.unneeded;
+  end if;
+end;
+$$;
+
+insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
+('transfers_in_flight', 'critical', 900, 0,
+    'Seconds that the oldest transfer to another shard has been on its way: its credits are in no account.')
+on conflict do nothing;
+
+create function credits.transfer_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'transfers_in_flight', '', round(extract(epoch from now() - min(sent_at))),
+    format('%s transfers of %s credits in all are on their way, the first since %s: '
+      'select * from credit_transfers_sent where next_attempt_at is not null', count(*), sum(amount),
+      to_char(min(sent_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.credit_transfers_sent where next_attempt_at is not null
+  having count(*) > 0;
+$$;
+
+comment on function credits.transfer_findings_now() is 'What transfers to other shards say, by alert rule.';
+
+create or replace function public.evaluate_alerts()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  started timestamptz := clock_timestamp();
+  alert public.credit_alerts;
+begin
+  perform credits.caller_check('evaluate_alerts');
+  -- One evaluation at a time: two would announce twice.
+  lock table public.credit_alert_rules in share row exclusive mode;
+  insert into public.credit_alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+  select r.name, r.severity, f.subject, f.value, r.threshold, f.detail, started, started
+  from (
+    select * from credits.reconciliation_findings_now()
+    union all select * from credits.traffic_findings_now()
+    union all select * from credits.provider_findings_now()
+    union all select * from credits.operation_findings_now()
+    union all select * from credits.payment_findings_now()
+    union all select * from credits.transfer_findings_now()
+    union all select * from credits.file_findings_now()
+    union all select * from credits.delivery_findings_now()
+  ) as f
+  join public.credit_alert_rules as r on r.name = f.rule and r.enabled
+  where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end
+  on conflict (rule, subject) where resolved_at is null do update
+  set severity = excluded.severity, value = excluded.value, threshold = excluded.threshold, detail = excluded.detail,
+      updated_at = excluded.updated_at;
+
+  for alert in
+    update public.credit_alerts as a set announced_at = started, announced_value = a.value
+    from public.credit_alert_rules as r
+    where r.name = a.rule and a.resolved_at is null and a.updated_at = started
+      and coalesce(r.muted_until, '-infinity') <= now()
+      and (a.announced_at is null
+        or case a.rule when 'success_rate' then a.value < a.announced_value / 2
+          else a.value >= a.announced_value * 2 end)
+    returning a.*
+  loop
+    perform credits.alert_announce('alert.fired', alert);
+  end loop;
+  for alert in
+    update public.credit_alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
+  loop
+    if alert.announced_at is not null then
+      perform credits.alert_announce('alert.resolved', alert);
+    end if;
+  end loop;
+  return (select count(*) from public.credit_alerts where resolved_at is null);
+end;
+$$;
 
 create or replace function public.apply_retention()
 returns integer
@@ -944,6 +2063,28 @@ comment on function public.apply_retention() is
   'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
   'or payments. Meant to run daily.';
 
+create function credits.metrics_of_transfers()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, '{}'::jsonb, line.value
+  from (
+    select count(*) as transfers, coalesce(sum(amount), 0) as amount,
+      coalesce(greatest(extract(epoch from now() - min(sent_at)), 0), 0) as oldest_age
+    from public.credit_transfers_sent where next_attempt_at is not null
+  ) as t
+  cross join lateral (values
+    ('transfers_in_flight', t.transfers::numeric),
+    ('in_flight_credits', t.amount),
+    ('oldest_transfer_in_flight_age_seconds', t.oldest_age)
+  ) as line (name, value);
+$$;
+
+comment on function credits.metrics_of_transfers() is
+  'Metrics of transfers to other shards that are on their way: how many, their credits, and the oldest one''s age.';
+
 create function credits.metrics_of_shard()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -974,6 +2115,7 @@ as $$
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
     union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_transfers()
     union all select * from credits.metrics_of_files()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
@@ -3554,6 +4696,7 @@ as $$
     when 'purchase' then 'Bought'
     when 'refill' then 'Credits of the plan'
     when 'transfer' then case when p_thing.delta < 0 then 'Transferred to another account'
+      when p_thing.metadata ? 'returned' then 'Transfer that came back'
       else 'Transferred from another account' end
     when 'withdrawal' then 'Withdrawn'
     when 'expiry' then 'Expired'
@@ -4091,12 +5234,12 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
-credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -4108,8 +5251,8 @@ credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.keeps_files(); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
@@ -4118,7 +5261,8 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
 credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
 credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.movement_kind(credits.account_thing);
+credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.metrics_of_transfers();
+credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
@@ -4164,11 +5308,11 @@ credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
-credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
-credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
-credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
+credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -4243,11 +5387,16 @@ credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,tex
 credits.timeline_detail(jsonb,uuid,text);
 credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
 credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
-credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amount(jsonb);
+credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
-credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
+credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
+credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
+credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -4305,7 +5454,7 @@ public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,
 public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
 public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
 public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text); public.person_leaves(uuid);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -4320,7 +5469,9 @@ public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
 public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
+public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
+public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
@@ -4331,7 +5482,8 @@ public.credit_debts; public.credit_event_endpoints; public.credit_events; public
 public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
 public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
-public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers; public.credit_withdrawals;
+public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_transfers_received; public.credit_transfers_sent; public.credit_withdrawals;
 public.generation_jobs; public.generation_model_costs; public.generation_model_rates; public.generation_models;
 public.generation_provider_jobs; public.generation_uploads; public.generation_usage; public.operator_actions;
 public.operator_approvals; public.payment_customers; public.payment_disputes; public.payment_events;
@@ -4344,20 +5496,21 @@ credits.operator_request; credits.payment_discrepancy; credits.payment_terms; cr
 credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
 public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
 public.credit_grant_result; public.credit_ledger_result; public.credit_operator_role;
-public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
-public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
-public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
-public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
-public.payment_status_result$list$),
+public.credit_reversal_result; public.credit_transfer_received; public.credit_transfer_result;
+public.credit_transfer_sent; public.credit_withdrawal_result; public.generation_callback_result;
+public.generation_job_result; public.generation_job_status; public.generation_output_to_move;
+public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
+public.generation_text_quote; public.generation_text_terms; public.generation_upload;
+public.operator_chain_result; public.operator_find; public.operator_result; public.operator_timeline_row;
+public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
 credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
-credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
-public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
-public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
-public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+credits.transfers_noted; credits.withdrawals_booked; public.account_balances;
+public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
+public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_transfer_totals;
+public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
 public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
 public.operator_account_members; public.operator_accounts; public.operator_alerts;
 public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
@@ -4489,6 +5642,14 @@ credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$
 CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers_received', 'credit_transfers_received_read_auditor', $sql$
+CREATE POLICY credit_transfers_received_read_auditor ON public.credit_transfers_received AS PERMISSIVE FOR
+SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers_sent', 'credit_transfers_sent_read_auditor', $sql$
+CREATE POLICY credit_transfers_sent_read_auditor ON public.credit_transfers_sent AS PERMISSIVE FOR SELECT TO
 credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$
@@ -4846,6 +6007,30 @@ begin
 end;
 $$;
 
+create or replace function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  -- A shard sees the router's: who may read them is checked there.
+  if credits.keeps_files() then
+    return next credits.check_none('outputs are in a private bucket with one policy',
+      nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+    return next credits.check_none('no other policy lets users into that bucket',
+      nullif(array(select credits.foreign_storage_policies()), '{}'),
+      'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  end if;
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+
 create function credits.check_shard()
 returns setof credits.deployment_check
 language plpgsql
@@ -5046,7 +6231,8 @@ as $$
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
-    credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
+    credit_settings credit_transfers credit_transfers_sent credit_transfers_received credit_transfer_totals
+    credit_withdrawals reconciliation_classes generation_models
     generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
@@ -5087,7 +6273,8 @@ as $$
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
-    credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
+    credit_plans credit_settings credit_transfers credit_transfers_sent credit_transfers_received
+    credit_transfer_totals credit_withdrawals reconciliation_classes generation_jobs
     generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_models
     generation_stats_hourly credit_ledger_anchors
@@ -5136,11 +6323,12 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    provider_answered
+    person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
+    transfer_finish transfer_receive transfer_send transfers_in_flight
     verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
@@ -5155,4 +6343,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0b94bf6aa39f0528270d945f16acde81f6f64836433fecdf2f2b8baba23b690b');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '07b88182c93aaaaed63abbb474bcdcd8d02ea66fd9e20076be846989cb4e451e');

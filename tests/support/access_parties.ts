@@ -45,6 +45,14 @@ export async function arrangeParties(): Promise<Parties> {
   const reference = `test:${team}`;
   await sql`
     select public.transfer_credits(${user.id}, ${other.id}, 1, ${reference})`;
+  for (const [from, to] of [[user, other], [other, user]] as const) {
+    await sql`
+      with sent as (select * from public.transfer_send(${from.id}, ${to.id}, 1, ${`sent:${from.id}`})),
+      received as (
+        select r.* from sent as s, public.transfer_receive(s.to_account_id, s.transfer_id, s.from_account_id,
+          s.external_ref, s.parts) as r)
+      select public.transfer_finish(${from.id}, transfer_id) from received`;
+  }
   await sql`
     select public.withdraw_credits(${user.id}, 1, p_external_ref => ${reference})`;
   await sql`

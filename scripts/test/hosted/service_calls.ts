@@ -32,6 +32,7 @@ export async function findServiceProblems(
   await operate(calls, sql);
   await helpCustomers(calls, sql, users);
   await calls.make("erase_account", { p_account_id: users[1] });
+  await calls.make("person_leaves", { p_person_id: randomUUID() });
   const left = api.functions.filter((name) => !calls.called.has(name));
   return [
     ...calls.problems,
@@ -58,6 +59,23 @@ async function moveCredits(calls: Calls, [a, b]: Users): Promise<void> {
       external_ref: randomUUID(),
     }],
   });
+  const sent = await calls.make("transfer_send", {
+    ...transfer,
+    p_external_ref: randomUUID(),
+  });
+  const received = await calls.make("transfer_receive", {
+    p_to_account_id: b,
+    p_transfer_id: sent.transfer_id,
+    p_from_account_id: a,
+    p_external_ref: sent.external_ref,
+    p_parts: sent.parts,
+  });
+  await calls.make("transfer_finish", {
+    p_from_account_id: a,
+    p_transfer_id: received.transfer_id,
+    p_refusal: received.refusal,
+  });
+  await calls.make("transfers_in_flight", { p_limit: 10 });
   await calls.make("reverse_grant", {
     p_account_id: a,
     p_grant_id: grant_id,

@@ -1,6 +1,6 @@
 -- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
 -- Keeps: credits that leave one account arrive in the other, with their expiry; one transfer per p_external_ref.
--- Needs: granting, events, burn down, refill periods, due.
+-- Needs: shards, granting, events, burn down, refill periods, due; when called: transfer between shards.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -53,8 +53,8 @@ begin
 end;
 $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
-  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the '
-  'sender is in debt.';
+  'Which grants a transfer takes. p_to null: the recipient lives on another shard. Raises PT403 when an account is '
+  'closed, PT402 when credits are missing or the sender is in debt.';
 
 create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
 returns timestamptz
@@ -133,6 +133,27 @@ end;
 $$;
 comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for an invalid transfer.';
 
+create function credits.transfer_is_local_check(p_transfer credits.transfer_order)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  elsewhere uuid;
+begin
+  select a.id into elsewhere
+  from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
+  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  if found then
+    perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
+      'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
+  end if;
+end;
+$$;
+comment on function credits.transfer_is_local_check(credits.transfer_order) is
+  'Raises PT421 for a transfer of which an account lives on another shard.';
+
 create function credits.transfers_note(p_transfers credits.transfer_order[])
 returns text[]
 language plpgsql
@@ -177,6 +198,7 @@ declare
   new_refs text[];
 begin
   perform credits.transfer_check(t) from unnest(p_transfers) as t;
+  perform credits.transfer_is_local_check(t) from unnest(p_transfers) as t;
   -- All accounts are locked before anything moves, lower ids first whichever way the credits go, so two calls never
   -- deadlock.
   perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id])
@@ -188,6 +210,8 @@ begin
       select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
       select * into strict recipient from public.credit_accounts where id = transfer.to_account_id;
       perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
+    else
+      perform credits.transfer_return_check(transfer.from_account_id, transfer.external_ref);
     end if;
     return query select s.id, r.id, transfer.amount, s.balance, r.balance, transfer.external_ref <> all (new_refs)
       from public.credit_accounts as s, public.credit_accounts as r
@@ -223,7 +247,8 @@ comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'can read external_ref and reason in their entries. Both accounts stay locked until the transaction ends: several '
   'transfers in one transaction can deadlock (40P01) with a transaction that makes them in another order; make them '
   'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
-  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
+  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer, PT421 on '
+  'a shard when an account lives on another one.';
 
 create function credits.transfers_read(p_transfers jsonb)
 returns credits.transfer_order[]

@@ -1,6 +1,6 @@
 -- Gives: the ledger as double entry, for finance.
 -- Keeps: every transaction sums to zero over its books.
--- Needs: ledger, debts, jobs.
+-- Needs: ledger, debts, jobs, transfer between shards.
 
 create function credits.book_of(p_kind public.credit_entry_kind)
 returns text
@@ -29,7 +29,8 @@ create view public.credit_journal
 with (security_invoker = true)
 as
 select l.account_id, l.seq, l.created_at, l.kind, l.job_id, l.grant_id, side.book,
-  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount, null::bigint as debt_seq
+  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount, null::bigint as debt_seq,
+  null::uuid as transfer_id
 from public.credit_ledger as l
 cross join lateral (values
   (case when l.grant_id is null then 'overdraft' else 'customer credits' end, -l.delta),
@@ -37,16 +38,26 @@ cross join lateral (values
 ) as side (book, amount)
 union all
 select d.account_id, null, d.created_at, 'revocation', null, d.grant_id, side.book,
-  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, d.seq
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, d.seq, null
 from public.credit_debts as d
 cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
-where d.delta <> 0;
+where d.delta <> 0
+union all
+-- What left this shard is owed on the way, until it has arrived or come back.
+select s.account_id, null, way.at, 'transfer', null, null, side.book,
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, null, s.transfer_id
+from public.credit_transfers_sent as s
+cross join lateral (values (s.sent_at, s.amount), (coalesce(s.arrived_at, s.returned_at), -s.amount))
+  as way (at, amount)
+cross join lateral (values ('clearing', way.amount), ('in flight', -way.amount)) as side (book, amount)
+where way.at is not null;
 comment on view public.credit_journal is
   'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount '
-  '= debit - credit, and every change of a debt (debt_seq instead of seq), summing to zero by transaction, by day '
-  'and overall. Customer credits are a liability: a credit there is owed to the customer. Debts are an asset, too: '
-  'what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who '
-  'spent beyond their grants.';
+  '= debit - credit, every change of a debt (debt_seq instead of seq), and every transfer to another shard '
+  '(transfer_id instead), summing to zero by transaction, by day and overall. Customer credits are a liability: a '
+  'credit there is owed to the customer. Debts are an asset, too: what is owed of grants that were taken back. In '
+  'flight is a liability: credits that left for an account of another shard, until they arrive. Overdraft is an '
+  'asset: a debit there is owed by the customer, who spent beyond their grants.';
 
 create view public.credit_revenue_daily
 with (security_invoker = true)
@@ -76,14 +87,15 @@ create view public.credit_liability_daily
 with (security_invoker = true)
 as
 select day, change, sum(change) over (order by day)::bigint as outstanding,
-  sum(lent) over (order by day)::bigint as overdrawn
+  sum(lent) over (order by day)::bigint as overdrawn, sum(away) over (order by day)::bigint as in_flight
 from (
   select (created_at at time zone 'utc')::date as day,
     coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
-    coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent
-  from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
+    coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent,
+    coalesce(sum(credit - debit) filter (where book = 'in flight'), 0)::bigint as away
+  from public.credit_journal where book in ('customer credits', 'overdraft', 'in flight') group by 1
 ) as days;
 comment on view public.credit_liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and '
   'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
-  'overdrawn is the sum of all balances.';
+  'overdrawn is the sum of all balances. in_flight: owed besides, on the way to accounts of other shards.';

@@ -1,7 +1,7 @@
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
 -- they must equal.
 -- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
--- Needs: jobs, transfer, withdrawal.
+-- Needs: shards, jobs, transfer, transfer between shards, withdrawal.
 
 create view credits.transfers_booked
 with (security_invoker = true)
@@ -10,10 +10,24 @@ select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m
 from (
   select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq,
     amount as told, 0 as booked
-  from public.credit_transfers
+  from public.credit_transfers as t
+  -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
+  where not exists (select from public.credit_transfers_sent as s
+      where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and ((select slot_groups from credits.shard) is null
+      or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
   union all
   -- Sent transfers are compared in total: the sender's entries do not name the recipient.
   select from_account_id, null, null, null, amount, 0 from public.credit_transfers
+  where (select slot_groups from credits.shard) is null
+    or credits.slot_group(from_account_id) = any ((select slot_groups from credits.shard)::integer[])
+  union all
+  select account_id, external_ref, from_account_id::text, null, amount, 0
+  from public.credit_transfers_received where refusal is null
+  union all
+  -- What has come back was received from the account that it had been sent to.
+  select account_id, external_ref, to_account_id::text, null, amount, 0
+  from public.credit_transfers_sent where returned_at is not null
   union all
   -- Imported transfers have no row in credit_transfers.
   select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id',
@@ -22,8 +36,32 @@ from (
 ) as m
 group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
-  'Each transfer that an account received, and the total that it sent (external_ref null), by credit_transfers (told) '
-  'and by its entries (booked; seq is the first).';
+  'Each transfer that an account received, and the total that it sent (external_ref null), by credit_transfers and '
+  'what was sent to and received from other shards (told), and by its entries (booked; seq is the first).';
+
+create view credits.transfers_noted
+with (security_invoker = true)
+as
+select s.account_id, coalesce(t.amount, 0) as told,
+  case when t.external_ref is null then s.amount
+    -- Under another id it would be delivered as another transfer.
+    when (t.to_account_id, t.amount) = (s.to_account_id, s.amount)
+      and s.transfer_id = credits.transfer_id(s.account_id, s.to_account_id, s.amount, s.external_ref)
+    then (select coalesce(sum((p ->> 'amount')::numeric), 0) from jsonb_array_elements(s.parts) as p)
+    else 0 end as noted,
+  s.sent_at as since
+from public.credit_transfers_sent as s
+left join public.credit_transfers as t on t.external_ref = s.external_ref and t.from_account_id = s.account_id
+union all
+select t.from_account_id, t.amount, 0, t.created_at
+from credits.shard as d join public.credit_transfers as t on t.created_at > d.since
+where credits.slot_group(t.from_account_id) = any (d.slot_groups)
+  and credits.slot_group(t.to_account_id) <> all (d.slot_groups)
+  and not exists (select from public.credit_transfers_sent as s
+    where s.account_id = t.from_account_id and s.external_ref = t.external_ref);
+comment on view credits.transfers_noted is
+  'Each transfer to another shard, by credit_transfers (told) and by the parts that credit_transfers_sent has of it '
+  '(noted). Without one of these rows credits would be lost on their way, or made.';
 
 create view credits.withdrawals_booked
 with (security_invoker = true)

@@ -155,6 +155,8 @@ begin
   return query
   select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
+  select n.account_id from credits.transfers_noted as n where n.told <> n.noted
+  union all
   select w.account_id from credits.withdrawals_booked as w where w.told <> w.booked
   union all
   select r.account_id from credits.grants_repaid as r where r.told <> r.booked

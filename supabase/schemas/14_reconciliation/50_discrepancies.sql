@@ -114,6 +114,9 @@ begin
   select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
   from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
   union all
+  select (credits.discrepancy('transfer sent', p_account.id, n.told, n.noted, n.since)).*
+  from credits.transfers_noted as n where n.account_id = p_account.id and n.told <> n.noted
+  union all
   select (credits.discrepancy('withdrawals', p_account.id, w.booked, w.told, p_account.last_entry_at, p_seq => w.seq)).*
   from credits.withdrawals_booked as w where w.account_id = p_account.id and w.told <> w.booked
   union all
@@ -129,8 +132,9 @@ begin
 end;
 $$;
 comment on function credits.count_discrepancies(public.credit_accounts) is
-  'Whether an account''s received transfers (each) and sent transfers (in total) match credit_transfers, its '
-  'withdrawals credit_withdrawals, its grants'' repayments its entries, and its members'' spending their jobs.';
+  'Whether an account''s received transfers (each) and sent transfers (in total) match credit_transfers, what it sent '
+  'to other shards is on its way as it was noted, its withdrawals credit_withdrawals, its grants'' repayments its '
+  'entries, and its members'' spending their jobs.';
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -185,6 +189,9 @@ begin
   union all
   select (credits.discrepancy('transfers', p_account_id, t.booked, t.told, null, p_seq => t.seq)).*
   from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('transfer sent', p_account_id, n.told, n.noted, n.since)).*
+  from credits.transfers_noted as n where n.account_id = p_account_id and n.told <> n.noted
   union all
   select (credits.discrepancy('withdrawals', p_account_id, w.booked, w.told, null, p_seq => w.seq)).*
   from credits.withdrawals_booked as w where w.account_id = p_account_id and w.told <> w.booked;

@@ -86,6 +86,12 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'A row of credit_transfers was written, changed or deleted by hand.',
     'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender '
     '(from_account_id), their sum is the amount.'),
+  ('transfer sent',
+    'A transfer to another shard (expected) is on its way otherwise, or without having been sent (actual): credits '
+    'would be lost or made.',
+    'A row of credit_transfers_sent or credit_transfers was written, changed or deleted by hand.',
+    'Restore the rows from a backup, both of the same external_ref. Until then deliver nothing: stop the task that '
+    'calls transfers_in_flight.'),
   ('withdrawals', 'What was taken from an account under an external_ref (seq) differs from credit_withdrawals.',
     'A row of credit_withdrawals was written, changed or deleted by hand: a repeated call may take the credits again.',
     'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their '

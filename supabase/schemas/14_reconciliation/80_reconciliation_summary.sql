@@ -146,7 +146,8 @@ select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.c
   u.overdue_jobs,
   (select count(*) from credits.discrepancies_of(array(select credits.suspects_now())))
     + (select count(*) from credits.payment_discrepancies())
-    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies
+    + (select count(*) from credits.operator_discrepancies(false)) as discrepancies,
+  f.in_flight
 from (
   select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
   from public.credit_accounts
@@ -162,10 +163,15 @@ from (
 ) as j,
 (
   select count(*) as open_jobs, count(*) filter (where overdue) as overdue_jobs from public.credit_unsettled_jobs
-) as u;
+) as u,
+(
+  select credits.to_bigint(coalesce(sum(amount), 0)) as in_flight
+  from public.credit_transfers_sent where next_attempt_at is not null
+) as f;
 
 comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
+  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded; '
+  'in_flight: on the way to accounts of other shards, in no balance), '
   'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
   'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '

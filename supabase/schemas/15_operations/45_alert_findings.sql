@@ -1,7 +1,7 @@
--- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
--- delivery.
+-- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, transfers between
+-- shards, files, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules.
+-- Needs: provider jobs, moving outputs, transfer between shards, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -134,6 +134,21 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
+
+create function credits.transfer_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'transfers_in_flight', '', round(extract(epoch from now() - min(sent_at))),
+    format('%s transfers of %s credits in all are on their way, the first since %s: '
+      'select * from credit_transfers_sent where next_attempt_at is not null', count(*), sum(amount),
+      to_char(min(sent_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.credit_transfers_sent where next_attempt_at is not null
+  having count(*) > 0;
+$$;
+comment on function credits.transfer_findings_now() is 'What transfers to other shards say, by alert rule.';
 
 create function credits.file_findings_now()
 returns setof credits.alert_finding

@@ -36,6 +36,7 @@ begin
     union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
+    union all select * from credits.transfer_findings_now()
     union all select * from credits.file_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f

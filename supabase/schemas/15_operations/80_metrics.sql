@@ -162,6 +162,27 @@ comment on function credits.metrics_of_payments() is
   'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
   'hours, in minor units by currency.';
 
+create function credits.metrics_of_transfers()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, '{}'::jsonb, line.value
+  from (
+    select count(*) as transfers, coalesce(sum(amount), 0) as amount,
+      coalesce(greatest(extract(epoch from now() - min(sent_at)), 0), 0) as oldest_age
+    from public.credit_transfers_sent where next_attempt_at is not null
+  ) as t
+  cross join lateral (values
+    ('transfers_in_flight', t.transfers::numeric),
+    ('in_flight_credits', t.amount),
+    ('oldest_transfer_in_flight_age_seconds', t.oldest_age)
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_transfers() is
+  'Metrics of transfers to other shards that are on their way: how many, their credits, and the oldest one''s age.';
+
 create function credits.metrics_of_files()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -276,6 +297,7 @@ as $$
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
     union all select * from credits.metrics_of_payments()
+    union all select * from credits.metrics_of_transfers()
     union all select * from credits.metrics_of_files()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()

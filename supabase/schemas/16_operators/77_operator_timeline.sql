@@ -60,6 +60,7 @@ as $$
     when 'purchase' then 'Bought'
     when 'refill' then 'Credits of the plan'
     when 'transfer' then case when p_thing.delta < 0 then 'Transferred to another account'
+      when p_thing.metadata ? 'returned' then 'Transfer that came back'
       else 'Transferred from another account' end
     when 'withdrawal' then 'Withdrawn'
     when 'expiry' then 'Expired'

@@ -43,7 +43,8 @@ declare
 begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
-    'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
+    'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_transfers_sent',
+    'credit_transfers_received', 'credit_withdrawals',
     'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
     'generation_usage', 'generation_provider_jobs', 'generation_uploads', 'credit_app_keys', 'account_erasures',
     'credit_sign_up_grants',

@@ -75,7 +75,8 @@ as $$
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
-    credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
+    credit_settings credit_transfers credit_transfers_sent credit_transfers_received credit_transfer_totals
+    credit_withdrawals reconciliation_classes generation_models
     generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
@@ -116,7 +117,8 @@ as $$
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
-    credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
+    credit_plans credit_settings credit_transfers credit_transfers_sent credit_transfers_received
+    credit_transfer_totals credit_withdrawals reconciliation_classes generation_jobs
     generation_files generation_margins generation_margins_daily generation_model_costs generation_model_rates
     generation_models
     generation_stats_hourly credit_ledger_anchors
@@ -165,11 +167,12 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    provider_answered
+    person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
+    transfer_finish transfer_receive transfer_send transfers_in_flight
     verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '

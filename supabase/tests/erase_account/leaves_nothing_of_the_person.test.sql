@@ -13,6 +13,12 @@ select from create_team_account('00000000-0000-4000-8000-0000000000b2', '0000000
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
 select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000,
   'zanzibar', 'zanzibar');
+-- As to an account of another shard, there and back.
+select from (values ('00000000-0000-4000-8000-0000000000a1'::uuid, '00000000-0000-4000-8000-0000000000c3'::uuid),
+    ('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1')) as way (sender, recipient),
+  transfer_send(sender, recipient, 9, 'zanzibar ' || sender) as s,
+  transfer_receive(recipient, s.transfer_id, sender, s.external_ref, s.parts) as r,
+  transfer_finish(sender, r.transfer_id);
 select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3']::uuid[]) as a,
   set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'admin'),
   create_app_key(a, '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
@@ -117,6 +123,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'payment_events.outcome', 'payment_events.cause',
   -- how a webhook answered; numbers, and a pattern of addresses, for history_days
   'credit_events.last_error', 'credit_anomaly_findings.detail',
+  'credit_transfers_sent.refusal', 'credit_transfers_received.refusal', 'credit_transfers_sent.parts', -- and numbers
   'generation_uploads.media_type', 'generation_uploads.path', -- words of this project, and ids
   'credit_app_keys.hash', 'credit_app_keys.hint', 'generation_usage.usage', 'generation_usage.usage_source', -- no words
   'operator_actions.action', 'operator_actions.arguments', 'operator_actions.before', 'operator_actions.after',
@@ -132,7 +139,7 @@ select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs 
 select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
   'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref',
   'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
-  'credit_debts.reason',
+  'credit_transfers_sent.external_ref', 'credit_transfers_received.external_ref', 'credit_debts.reason',
   -- why an operator did what they did: hashed, as the ledger repeats it
   'operator_actions.reason', 'operator_actions.idempotency_key', 'operator_approvals.reason',
   'operator_approvals.idempotency_key', 'operator_approvals.decision_reason',
@@ -147,7 +154,9 @@ select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a 
 select is_empty($$select *
   from pg_temp.columns_where(
     't.$column::text = ''00000000-0000-4000-8000-0000000000a1'' '
-    'and $account <> ''00000000-0000-4000-8000-0000000000a1''')
+    'and $account <> ''00000000-0000-4000-8000-0000000000a1''') as place
+  -- Whom a transfer came from or went to stays, as in credit_transfers.
+  where place not in ('credit_transfers_sent.to_account_id', 'credit_transfers_received.from_account_id')
   union all select 'user_id' from credit_accounts where user_id = '00000000-0000-4000-8000-0000000000a1'$$,
   'their id is on their own account alone, as a pseudonym');
 select is((select count(*) from generation_jobs

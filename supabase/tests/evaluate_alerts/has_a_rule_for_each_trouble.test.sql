@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(21);
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
@@ -113,6 +113,13 @@ select set_eq('select * from firing', $$values ('files_waiting', 'delete', 1::nu
   'files that cannot be deleted, or moved');
 delete from credits.storage_deletions;
 delete from credits.outputs_to_move;
+
+select from transfer_send('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 10, 'gift');
+update credit_transfers_sent set sent_at = now() - interval '901 seconds';
+select evaluate_alerts();
+select set_eq('select * from firing', $$values ('transfers_in_flight', '', 901::numeric)$$,
+  'a transfer that does not arrive');
+select transfer_finish(account_id, transfer_id) from credit_transfers_sent;
 
 select from book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:cs_1", "kind": "pack",
   "account_id": "00000000-0000-4000-8000-0000000000b2", "status": "paid", "amount": 1, "currency": "usd",

@@ -19,7 +19,8 @@ create temp view indexes as
   where t.sharded;
 create temp view functions as
   select p.proname as name, p.prosrc, p.provolatile,
-    coalesce(p.proargnames && array['p_account_id', 'p_from_account_id', 'p_from'], false) or exists (
+    coalesce(p.proargnames && array['p_account_id', 'p_from_account_id', 'p_to_account_id', 'p_from'], false)
+    or exists (
       select from unnest(p.proargtypes) as x (type) join pg_type as t on t.oid = x.type
       join pg_attribute as a on a.attrelid = t.typrelid
       where a.attname = 'account_id' or t.typname = 'credit_accounts') as has_account
@@ -68,6 +69,7 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user',
   'credit_sign_up_grants_by_time', 'generation_provider_jobs_due',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
+  'credit_transfers_sent_due', -- what is on its way from a shard
   'generation_jobs_by_member', 'credit_request_events_by_member',
   'credit_app_keys_by_member', 'generation_uploads_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
@@ -102,7 +104,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- a trigger: by the row, which has the account
   'account_version_touch',
   -- by Auth's user, who is the account
-  'person_sign_up'
+  'person_sign_up', 'person_leaves'
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();
