@@ -9,8 +9,7 @@ import {
 import { onDatabase } from "./interface.ts";
 import { keep } from "./keep.ts";
 import { admit, groupsSql, makeRouter } from "./router.ts";
-import { readingSql, redirectSql } from "./servers.ts";
-import { literal } from "./sql.ts";
+import { readingSql, redirectSql, rereadSql } from "./servers.ts";
 import { partsOfShard } from "./tables.ts";
 import { handOver, resume, subscribe } from "./terms.ts";
 
@@ -40,7 +39,7 @@ export async function moveShard(
   await onDatabase(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(redirectSql(moved));
-      await tx.unsafe(readThereSql(there));
+      await tx.unsafe(rereadSql(there));
       await tx`update credits_router.moves set step = 'switched' where shard = ${name}`;
     }));
   say(`${name}: calls go to its new database`);
@@ -167,11 +166,4 @@ async function forget({ router }: Fleet, name: string): Promise<void> {
     router,
     (sql) => sql`delete from credits_router.moves where shard = ${name}`,
   );
-}
-
-/** Where a shard is read from now on. */
-function readThereSql({ name, through }: Shard): string {
-  const options = Object.entries(addressOf(through))
-    .map(([option, value]) => `set ${option} ${literal(value)}`);
-  return `alter server credits_${name} options (${options.join(", ")});`;
 }

@@ -39,6 +39,13 @@ export function redirectSql({ shards }: Fleet): string {
   return `alter server credits ${options};\nalter server credits_long ${options};`;
 }
 
+/** Reads a shard where it now is. */
+export function rereadSql({ name, through }: Shard): string {
+  return `alter server credits_${name} ${
+    optionsOf(addressOf(through), "set")
+  };`;
+}
+
 function connection(url: string): string {
   const { host, port, dbname } = addressOf(url);
   return `host=${host} port=${port} dbname=${dbname} connect_timeout=3`;
