@@ -3861,6 +3861,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "person_joins": {
+        Args: { "p_amount"?: number; "p_code"?: string; "p_person_id": string };
+        Returns: number;
+      };
       "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {
         Args: {

@@ -37,6 +37,7 @@ begin
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
     union all select * from credits.file_findings_now()
+    union all select * from credits.handover_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
