@@ -3954,6 +3954,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "person_joins": {
+        Args: { "p_amount"?: number; "p_code"?: string; "p_person_id": string };
+        Returns: number;
+      };
       "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {
         Args: {
