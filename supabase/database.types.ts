@@ -3220,6 +3220,15 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "claim_external_ref": {
+        Args: {
+          "p_account_id": string;
+          "p_external_ref": string;
+          "p_instead_of"?: string;
+          "p_kind": string;
+        };
+        Returns: string;
+      };
       "claim_outputs_to_move": {
         Args: { "p_limit"?: number };
         Returns:
@@ -3384,6 +3393,14 @@ export type Database = {
         };
       };
       "grant_due_sign_ups": { Args: { "p_limit"?: number }; Returns: number };
+      "has_external_ref": {
+        Args: {
+          "p_account_id": string;
+          "p_external_ref": string;
+          "p_kind": string;
+        };
+        Returns: boolean;
+      };
       "import_model_price": {
         Args: {
           "p_costs": Json;

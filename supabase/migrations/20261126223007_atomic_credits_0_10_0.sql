@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -377,6 +377,7 @@ begin
         credits.slot_group(foreign_account)),
       'Name its group too, or begin with an empty database: accounts move with their whole group.');
   end if;
+  perform credits.external_refs_list();
   perform credits.shard_note(p_name, groups);
 end;
 $$;
@@ -1110,6 +1111,120 @@ comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
   'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer, PT421 on '
   'a shard when an account lives on another one.';
+
+create table credits.external_refs (
+  kind text not null check (kind in ('grant', 'withdrawal', 'transfer')),
+  external_ref text not null check (length(external_ref) between 1 and 255),
+  account_id uuid not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  primary key (kind, external_ref)
+);
+
+comment on table credits.external_refs is
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
+  'credits.ref_home(external_ref), where all callers meet.';
+
+comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
+
+comment on column credits.external_refs.claimed_at is
+  'When it was last claimed. Another account may have it 10 minutes later, if it was not booked: no call takes '
+  'as long.';
+
+alter table credits.external_refs enable row level security;
+
+create function credits.ref_home(p_external_ref text)
+returns uuid
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return md5(p_external_ref)::uuid;
+end;
+$$;
+
+comment on function credits.ref_home(text) is
+  'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
+  'change it.';
+
+create function public.claim_external_ref(
+  p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
+)
+returns uuid
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  holder uuid;
+begin
+  perform credits.caller_check('claim_external_ref');
+  if p_kind is null or p_kind not in ('grant', 'withdrawal', 'transfer') or p_account_id is null then
+    perform credits.raise_misuse('22023', 'an external_ref is claimed for an account, by its kind',
+      'kind is grant, withdrawal or transfer.');
+  end if;
+  perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
+  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  insert into credits.external_refs as r (kind, external_ref, account_id)
+  values (p_kind, p_external_ref, p_account_id)
+  on conflict (kind, external_ref) do update
+  set account_id = excluded.account_id, claimed_at = excluded.claimed_at
+  where r.account_id = excluded.account_id
+    or r.account_id = p_instead_of and r.claimed_at < clock_timestamp() - interval '10 minutes'
+  returning account_id into holder;
+  return coalesce(holder, (
+    select account_id from credits.external_refs where kind = p_kind and external_ref = p_external_ref));
+end;
+$$;
+
+comment on function public.claim_external_ref(text, text, uuid, uuid) is
+  'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
+  'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
+  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
+  '22023 for a bad argument, PT421 on another shard.';
+
+create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('has_external_ref');
+  return case p_kind
+    when 'grant' then exists (select from public.credit_grants
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'withdrawal' then exists (select from public.credit_withdrawals
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'transfer' then exists (select from public.credit_transfers
+      where from_account_id = p_account_id and external_ref = p_external_ref)
+    else false end;
+end;
+$$;
+
+comment on function public.has_external_ref(uuid, text, text) is
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
+  'asked of the account that holds a claim, before another account gets it.';
+
+create function credits.external_refs_list()
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.external_refs (kind, external_ref, account_id)
+  select 'grant', external_ref, account_id from public.credit_grants where external_ref is not null
+  union all
+  select 'withdrawal', external_ref, account_id from public.credit_withdrawals
+  union all
+  select 'transfer', external_ref, from_account_id from public.credit_transfers
+  on conflict do nothing;
+$$;
+
+comment on function credits.external_refs_list() is
+  'Lists the external_refs that were booked before there were shards. Done by credits.become_shard, while one '
+  'database still holds every account.';
 
 create table public.credit_transfers_sent (
   account_id uuid not null,
@@ -5807,9 +5922,10 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
 credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
 credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.external_refs_list(); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
+credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
+credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
 credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
@@ -5934,7 +6050,7 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -6017,8 +6133,9 @@ public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uui
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
 public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
-public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
-public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_external_ref(text,text,uuid,uuid);
+public.claim_outputs_to_move(integer); public.claim_provider_asks(integer);
+public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
 public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
@@ -6028,16 +6145,16 @@ public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,bool
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
 public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
-public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
-public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
-public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
-public.operator_fix_discrepancy(text,text,text,text);
+public.grant_due_sign_ups(integer); public.has_external_ref(uuid,text,text);
+public.import_model_price(text,jsonb,jsonb,numeric,jsonb); public.keep_late_output(uuid,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.operator_abilities();
+public.operator_accounts_page(uuid,integer); public.operator_acknowledge_alert(uuid,text,text);
+public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
+public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
+public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
 public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
@@ -6070,7 +6187,7 @@ public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uu
 public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
+credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
 credits.storage_deletions; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
@@ -6926,7 +7043,7 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    person_joins person_leaves provider_answered
+    claim_external_ref has_external_ref person_joins person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -6946,4 +7063,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd37bb172e9460d630560118ed4caa12cf0da31652c4e8186d54204c57f8f16cc');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '6a66518d33e62f7dad860c1edbd479788b8ea70b038315399249cc13b03638fc');

@@ -1,6 +1,6 @@
 -- Gives: become_shard, which makes this database one of several that share the accounts, and what keeps it to its own.
 -- Keeps: a shard opens no account that another shard holds. A database that is no shard opens any.
--- Needs: foundation, accounts.
+-- Needs: foundation, accounts; when called: external refs.
 
 create table credits.shard (
   only_row boolean primary key default true check (only_row),
@@ -203,6 +203,7 @@ begin
         credits.slot_group(foreign_account)),
       'Name its group too, or begin with an empty database: accounts move with their whole group.');
   end if;
+  perform credits.external_refs_list();
   perform credits.shard_note(p_name, groups);
 end;
 $$;

@@ -81,9 +81,10 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
 credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
 credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.external_refs_list(); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
+credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
+credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
 credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
@@ -208,7 +209,7 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -291,8 +292,9 @@ public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uui
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
 public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
-public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
-public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_external_ref(text,text,uuid,uuid);
+public.claim_outputs_to_move(integer); public.claim_provider_asks(integer);
+public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
 public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
@@ -302,16 +304,16 @@ public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,bool
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
 public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
-public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
-public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
-public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
-public.operator_fix_discrepancy(text,text,text,text);
+public.grant_due_sign_ups(integer); public.has_external_ref(uuid,text,text);
+public.import_model_price(text,jsonb,jsonb,numeric,jsonb); public.keep_late_output(uuid,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.operator_abilities();
+public.operator_accounts_page(uuid,integer); public.operator_acknowledge_alert(uuid,text,text);
+public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
+public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
+public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
 public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
@@ -344,7 +346,7 @@ public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uu
 public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
+credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
 credits.storage_deletions; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
