@@ -784,15 +784,20 @@ comment on function credits.metrics_of_handovers() is
 
 create or replace function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-  select case when exists (select from public.credit_sign_up_grants where account_id = p_account_id) then true
-    when credits.is_own_account(p_account_id)
-      then exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id)
-    -- Its grants are on another database; every one that was given is in the table above.
-    else false end;
+begin
+  if exists (select from public.credit_sign_up_grants where account_id = p_account_id) then
+    return true;
+  end if;
+  -- Of another database's every one that was given is in the table above; a router would ask all shards here.
+  if not credits.is_own_account(p_account_id) then
+    return false;
+  end if;
+  return exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id);
+end;
 $$;
 
 create function credits.sign_up_account(p_person_id uuid)
@@ -7063,4 +7068,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '6a66518d33e62f7dad860c1edbd479788b8ea70b038315399249cc13b03638fc');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '80a3935ffcf5787bfb2c569b591fcc21e0e591f57da7e79d4065f03b343aac56');
