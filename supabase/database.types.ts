@@ -3954,6 +3954,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {
         Args: {
           "p_account_id": string;

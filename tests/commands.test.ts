@@ -5,6 +5,7 @@ import { main as client } from "../scripts/client.ts";
 import { main as installer } from "../scripts/installer.ts";
 import { main as picture } from "../scripts/picture.ts";
 import { main as regenerate } from "../scripts/regenerate.ts";
+import { main as shards } from "../scripts/shards.ts";
 import { main as verify } from "../scripts/verify.ts";
 import { type CommandRun, runCommand } from "./support/command.ts";
 
@@ -28,7 +29,15 @@ function expectUnknownFlag({ code, stdout, stderr }: CommandRun): void {
 }
 
 describe.each(
-  Object.entries({ bundle, client, installer, picture, regenerate, verify }),
+  Object.entries({
+    bundle,
+    client,
+    installer,
+    picture,
+    regenerate,
+    shards,
+    verify,
+  }),
 )(
   "npm run %s",
   (_, command) => {

@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createServer } from "node:http";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  test,
+} from "vitest";
 import { residentPeakOf } from "../scripts/bench/memory.ts";
 import {
   type CallbackFunctions,
@@ -46,17 +54,19 @@ beforeAll(async () => {
     timeout_seconds: 60,
   });
   painter = await startPainter();
+  user = await createUser({ credits: 100_000, plan: UNHURRIED_PLAN });
+});
+afterAll(() => painter?.close());
+
+// Of its own each time: what one test had, and is not collected yet, is no need of the next.
+beforeEach(async () => {
   functions = await startCallbackFunctions({
     DENO_V8_FLAGS: HEAP,
     OPENAI_API_KEY,
     OPENAI_BASE_URL: `${painter.origin}/v1`,
   });
-  user = await createUser({ credits: 100_000, plan: UNHURRIED_PLAN });
 });
-afterAll(async () => {
-  await functions?.stop();
-  await painter?.close();
-});
+afterEach(() => functions?.stop());
 
 /** A PNG of so many bytes. */
 function pictureOf(bytes: number): Buffer {

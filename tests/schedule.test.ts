@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
 import postgres, { type Sql } from "postgres";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isDue } from "../scripts/stack/schedule.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { isDue, startSchedule } from "../scripts/stack/schedule.ts";
 import { sql } from "./support/database.ts";
+import { listen } from "./support/loopback.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { PIXEL } from "./support/openai_server.ts";
 import { stack } from "./support/stack.ts";
@@ -140,6 +142,84 @@ describe("the edge functions of a running stack", () => {
     };
     await expect.poll(path, { timeout: 20_000, interval: 200 })
       .toBe(`${account}/${job_id}/0.png`);
+  });
+});
+
+describe("the schedule goes on", () => {
+  let own: OwnStack;
+  beforeAll(async () => {
+    own = await startOwnStack();
+  });
+  afterAll(() => own?.stop());
+
+  /** Runs a schedule that looks each second, minutes ahead of any other, until something is so. */
+  async function whileScheduled(
+    url: string,
+    until: () => Promise<void>,
+  ): Promise<string[]> {
+    const lines: string[] = [];
+    const begun = Date.now();
+    const stop = startSchedule({
+      databaseUrl: own.stack.database.url(),
+      url,
+      keys: own.stack.keys,
+      callMilliseconds: 500,
+      log: (line) => lines.push(line),
+      // A second is a minute.
+      clock: {
+        looks: "* * * * * *",
+        now: () => new Date(begun + (Date.now() - begun) * 60),
+      },
+    });
+    await until().finally(stop);
+    return lines;
+  }
+
+  /** How often the last task of the alphabet has run well. */
+  const sweeps = async () => {
+    const [row] = await own.sql`
+      select count(*)::int as runs from public.credit_task_runs where task = 'sweep-overdue-jobs' and ok`;
+    return row!.runs;
+  };
+  const sweepsAgain = async (times: number) => {
+    const before = await sweeps();
+    await expect.poll(sweeps, { timeout: 20_000, interval: 100 })
+      .toBeGreaterThanOrEqual(before + times);
+  };
+
+  test("after a task that cannot even be run, whose turn comes again", async () => {
+    await own.sql`
+      insert into public.credit_scheduled_tasks (name, schedule, command, max_age, description)
+      values ('a-broken-one', '* * * * *', 'do $$ begin assert false, ''broken''; end $$', '1 hour', 'Fails hard.')`;
+    const lines = await whileScheduled(own.stack.url, () => sweepsAgain(2));
+    expect(lines.filter((line) => line.startsWith("a-broken-one: ")).length)
+      .toBeGreaterThan(1);
+    await own
+      .sql`delete from public.credit_scheduled_tasks where name = 'a-broken-one'`;
+  });
+
+  test("after its connection was lost in the middle of a task", async () => {
+    await own.sql`
+      insert into public.credit_scheduled_tasks (name, schedule, command, max_age, description)
+      values ('a-lost-one', '* * * * *', 'select pg_terminate_backend(pg_backend_pid())', '1 hour', 'Ends its session.')`;
+    await whileScheduled(own.stack.url, () => sweepsAgain(2));
+    await own
+      .sql`delete from public.credit_scheduled_tasks where name = 'a-lost-one'`;
+  });
+
+  test("after a function that does not answer, which it gives up", async () => {
+    const calls: string[] = [];
+    const silent = await listen(createServer(({ url }) => {
+      calls.push(url!);
+    }));
+    await own.sql`
+      insert into public.credit_events (type, account_id, payload) values ('balance.low', gen_random_uuid(), '{}')`;
+    vi.stubEnv("WEBHOOK_URL", silent.origin);
+    const lines = await whileScheduled(silent.origin, () => sweepsAgain(2));
+    await silent.close();
+    expect(calls.length).toBeGreaterThan(1);
+    vi.unstubAllEnvs();
+    expect(lines.join()).toMatch(/deliver-events: .*timeout/);
   });
 });
 

@@ -6,6 +6,7 @@ import { sql } from "./support/database.ts";
 import { addModel } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 import {
+  endWhatOthersLeft,
   NONE,
   startOfTrials,
   traces,
@@ -53,9 +54,7 @@ describe("npm run verify", () => {
   let begun: Date;
   beforeAll(async () => {
     begun = await startOfTrials();
-    // What other files made fail.
-    await sql`select public.sweep_overdue_jobs()`;
-    await sql`update public.generation_jobs set created_at = created_at - interval '2 days' where status in ('failed', 'expired')`;
+    await endWhatOthersLeft();
   });
 
   test("finds a sound deployment in order, and leaves nothing behind", async () => {

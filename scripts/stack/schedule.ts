@@ -11,6 +11,8 @@ export interface ScheduleOptions {
   /** Told what went wrong. */
   log: (line: string) => void;
   clock?: Clock;
+  /** How long a function may take to answer. */
+  callMilliseconds?: number;
 }
 
 /** How a schedule tells the time. A test's runs ahead. */
@@ -28,18 +30,31 @@ export interface Task {
 
 /** How long a task that repeats is run again. */
 const REPEATS_MILLISECONDS = 50_000;
+/** The most that one run of a task may take; pg_cron's may take longer, as no other task waits for it. */
+const TASK_MILLISECONDS = 300_000;
 const WALL_CLOCK: Clock = { looks: "* * * * *", now: () => new Date() };
 
 /**
  * What pg_cron and pg_net do on a hosted project: runs the tasks of credit_scheduled_tasks when
  * they are due, as the table says at that minute, and calls the functions that have something to do.
+ * A task that fails, or a function that does not answer, keeps no other from its turn.
  * @returns how to stop it.
  */
 export function startSchedule(
-  { databaseUrl, url, keys, log, clock = WALL_CLOCK }: ScheduleOptions,
+  {
+    databaseUrl,
+    url,
+    keys,
+    log,
+    clock = WALL_CLOCK,
+    callMilliseconds = 50_000,
+  }: ScheduleOptions,
 ): () => Promise<void> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-  let done = floorToMinute(clock.now());
+  const connection = { statement_timeout: TASK_MILLISECONDS };
+  const sql = postgres(databaseUrl, { max: 1, connection, onnotice: () => {} });
+  const started = floorToMinute(clock.now());
+  /** The minute for which a task ran last, by its name. */
+  const done = new Map<string, Date>();
   const runTask = async (name: string) => {
     const until = Date.now() + REPEATS_MILLISECONDS;
     let run;
@@ -47,21 +62,24 @@ export function startSchedule(
       [run] = await sql<[{ ok: boolean; detail: string; goes_on: boolean }]>`
         select ok, detail, ok and done > 0 as goes_on from public.run_task(${name})`;
     } while (run.goes_on && Date.now() < until);
-    return run;
+    if (!run.ok) log(`${name}: ${run.detail}`);
   };
   const runDue = async (minute: Date) => {
     const tasks = await sql<Task[]>`
       select name, schedule from public.credit_scheduled_tasks where enabled order by name`;
-    for (const { name } of tasks.filter((task) => isDue(task, done, minute))) {
-      const run = await runTask(name);
-      if (!run.ok) log(`${name}: ${run.detail}`);
+    for (const task of tasks) {
+      await attempt(task.name, async () => {
+        if (!isDue(task, done.get(task.name) ?? started, minute)) return;
+        await runTask(task.name);
+        done.set(task.name, minute);
+      });
     }
-    done = minute;
   };
   const callFunction = async (name: string) => {
     const { ok, status, body } = await fetch(`${url}/functions/v1/${name}`, {
       method: "POST",
       headers: { apikey: keys.secret },
+      signal: AbortSignal.timeout(callMilliseconds),
     });
     await body?.cancel();
     if (!ok) log(`${name}: the function answered ${status}`);
@@ -69,16 +87,23 @@ export function startSchedule(
   const callDue = async () => {
     const due = await sql<{ name: string }[]>`
       select name from public.function_calls_due() as name`;
-    const calls = due.filter(({ name }) => hasWork(name)).map(({ name }) =>
-      callFunction(name).catch((error) => log(`${name}: ${error.message}`))
+    await Promise.all(
+      due.filter(({ name }) => hasWork(name))
+        .map(({ name }) => attempt(name, () => callFunction(name))),
     );
-    await Promise.all(calls);
   };
+  const attempt = (name: string, act: () => Promise<void>) =>
+    act().catch((error) => log(`${name}: ${error.message}`));
   const options = { protect: true, timezone: "UTC" };
-  const cron = new Cron(clock.looks, options, async () => {
-    await runDue(floorToMinute(clock.now())).then(callDue)
-      .catch((error) => log(`schedule: ${error.message}`));
-  });
+  const cron = new Cron(
+    clock.looks,
+    options,
+    () =>
+      attempt("schedule", async () => {
+        await runDue(floorToMinute(clock.now()));
+        await callDue();
+      }),
+  );
   return async () => {
     cron.stop();
     await sql.end({ timeout: 2 });

@@ -58,10 +58,10 @@ export async function onDebianServer<T>(
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-debian-"));
   const home = openHome(folder);
-  const binaries = await (kind.install ?? findDebians)(folder);
+  const binaries = await (kind.install?.(folder) ?? findDebians());
   const port = await freePort();
-  const server = startServer(home, binaries, port, kind);
-  endWithUs(server);
+  makeData(home, binaries, kind.locale);
+  const server = startServer(home, binaries, port, kind.settings);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;
   try {
@@ -74,8 +74,14 @@ export async function onDebianServer<T>(
   }
 }
 
-/** @throws where a package that is needed is missing, with the apt line */
-async function findDebians(): Promise<string> {
+/**
+ * The programs of Debian's newest Postgres.
+ *
+ * @throws where a package that is needed is missing, with the apt line
+ */
+export async function findDebians(
+  extensions: Readonly<Record<string, string>> = PACKAGES,
+): Promise<string> {
   const versions = await readdir(DEBIAN_POSTGRES).catch(() => []);
   const newest = versions.map(Number).sort((a, b) => a - b).at(-1);
   if (!newest) {
@@ -83,7 +89,7 @@ async function findDebians(): Promise<string> {
       `no Postgres below ${DEBIAN_POSTGRES}: apt-get install postgresql`,
     );
   }
-  for (const [extension, name] of Object.entries(PACKAGES)) {
+  for (const [extension, name] of Object.entries(extensions)) {
     const control = `/usr/share/postgresql/${newest}/extension/${extension}`;
     if (existsSync(`${control}.control`)) continue;
     throw new Error(
@@ -93,39 +99,39 @@ async function findDebians(): Promise<string> {
   return join(DEBIAN_POSTGRES, String(newest), "bin");
 }
 
-/** Makes a data folder without passwords and starts the server on it. */
-function startServer(
+/** Makes a data folder without passwords. */
+export function makeData(
   home: Home,
   binaries: string,
-  port: number,
-  { locale, settings }: ServerKind,
-): ChildProcess {
-  const data = join(home.path, "data");
-  const identity = { ...home.identity, cwd: home.path };
+  locale: readonly string[],
+): void {
   const flags = ["--username=supabase_admin", "--auth=trust", "--no-sync"];
   execFileSync(
     join(binaries, "initdb"),
-    [`--pgdata=${data}`, "--encoding=UTF8", ...locale, ...flags],
-    { ...identity, stdio: "pipe" },
+    [`--pgdata=${dataOf(home)}`, "--encoding=UTF8", ...locale, ...flags],
+    { ...home.identity, cwd: home.path, stdio: "pipe" },
   );
-  return spawn(
+}
+
+const dataOf = ({ path }: Home) => join(path, "data");
+
+/** Starts a server on a data folder; it ends with this process. */
+export function startServer(
+  home: Home,
+  binaries: string,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): ChildProcess {
+  const options = Object.entries(settings)
+    .flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const place = ["-D", dataOf(home), "-p", String(port), "-k", ""];
+  const server = spawn(
     join(binaries, "postgres"),
-    [
-      "-D",
-      data,
-      "-p",
-      String(port),
-      "-k",
-      "",
-      "-h",
-      "127.0.0.1",
-      ...Object.entries(settings).flatMap(([name, value]) => [
-        "-c",
-        `${name}=${value}`,
-      ]),
-    ],
-    { ...identity, stdio: "ignore" },
+    [...place, "-h", "127.0.0.1", ...options],
+    { ...home.identity, cwd: home.path, stdio: "ignore" },
   );
+  endWithUs(server);
+  return server;
 }
 
 async function prepareServer(
@@ -138,7 +144,8 @@ async function prepareServer(
   await executeScript(superuserUrl, EXTENSIONS);
 }
 
-async function untilReady(url: string): Promise<void> {
+/** Waits until a server answers. */
+export async function untilReady(url: string): Promise<void> {
   const giveUpAt = Date.now() + READY_SECONDS * 1000;
   for (;;) {
     const cause = await executeScript(url, "select 1").then(
@@ -151,7 +158,8 @@ async function untilReady(url: string): Promise<void> {
   }
 }
 
-async function stopServer(server: ChildProcess): Promise<void> {
+/** Stops a server in good order. */
+export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null) return;
   server.kill("SIGINT");
   await once(server, "exit");

@@ -74,15 +74,41 @@ export function findTemplate(): Promise<string> {
 /** Removes the templates of a checkout that is used only once. */
 export function removeTemplates(): void {
   removeHome(templatesHome(process.cwd()));
+  removeHome(fleetHome(process.cwd()));
+}
+
+/** Where the data of test fleets is kept. */
+export function fleetHome(project: string): string {
+  return `${projectHome(project)}-fleet`;
 }
 
 function templatesHome(project: string): string {
   return `${projectHome(project)}-test`;
 }
 
-async function makeTemplate(project: string): Promise<string> {
-  const { path: home } = openHome(templatesHome(project));
-  const name = fingerprint(project);
+function makeTemplate(project: string): Promise<string> {
+  return keptFolder(
+    templatesHome(project),
+    fingerprint(project),
+    async (draft) => {
+      await installBinaries(draft);
+      await makeDatabase(project, draft, "fresh");
+      await makeDatabase(project, draft, "migrated");
+    },
+  );
+}
+
+/**
+ * A folder that is made once and kept between runs, until another name is asked for.
+ *
+ * @param make fills a draft of it
+ */
+export async function keptFolder(
+  path: string,
+  name: string,
+  make: (draft: string) => Promise<void>,
+): Promise<string> {
+  const { path: home } = openHome(path);
   const folder = join(home, name);
   if (existsSync(folder)) return folder;
   const draft = join(home, `${name}.${process.pid}`);
@@ -91,9 +117,7 @@ async function makeTemplate(project: string): Promise<string> {
   }
   try {
     openHome(draft);
-    await installBinaries(draft);
-    await makeDatabase(project, draft, "fresh");
-    await makeDatabase(project, draft, "migrated");
+    await make(draft);
     finish(draft, folder);
   } finally {
     removeHome(draft);
@@ -154,7 +178,7 @@ async function prepareProject(url: string, home: string): Promise<void> {
 }
 
 /** A name that changes with what the template is made from. */
-function fingerprint(project: string): string {
+export function fingerprint(project: string): string {
   const hash = createHash("sha256");
   for (const source of SOURCES) {
     for (const file of filesOf(join(project, source))) {

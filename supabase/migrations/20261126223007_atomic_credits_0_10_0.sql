@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -226,6 +226,20 @@ $$;
 
 comment on function credits.own_account_check(uuid) is 'Raises PT421 for an account of another shard.';
 
+create function credits.own_accounts(p_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select i.id from unnest(p_ids) as i (id) where credits.is_own_account(i.id));
+end;
+$$;
+
+comment on function credits.own_accounts(uuid[]) is
+  'Those of these ids whose accounts live here. A person of another shard may be a member of a team here.';
+
 create function credits.own_account_id()
 returns uuid
 language plpgsql
@@ -364,6 +378,57 @@ begin
   return account;
 end;
 $$;
+
+create function credits.keeps_files()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_class where oid = to_regclass('storage.objects') and relkind <> 'f');
+$$;
+
+comment on function credits.keeps_files() is
+  'Whether Storage keeps its files in this database; a shard has foreign tables, and sees those of the router.';
+
+create or replace function credits.storage_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The most that generation_models.max_output_bytes may be. Storage's own limit, where it is lower, holds as well.
+  most_bytes constant bigint := 1073741824;
+  bucket record;
+begin
+  if not credits.has_storage() or not credits.keeps_files() then
+    return;
+  end if;
+  select b.public is false and b.file_size_limit <= most_bytes
+    and b.allowed_mime_types <@ credits.file_types() as is_ours
+  into bucket from storage.buckets as b where b.id = 'generations';
+  if not found then
+    return next format('insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values '
+      '(''generations'', ''generations'', false, %s, %L)', most_bytes, credits.file_types());
+  elsif bucket.is_ours is not true then
+    return next format('update storage.buckets set public = false, file_size_limit = least(file_size_limit, %s), '
+      'allowed_mime_types = %L where id = ''generations''', most_bytes, credits.file_types());
+  end if;
+  if not exists (
+    select from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'storage.objects'
+      and regexp_replace(p.definition, '[\s()]| AS \w+', '', 'g')
+        = regexp_replace(credits.output_policy(), '[\s()]| AS \w+', '', 'g'))
+  then
+    return next 'drop policy if exists generations_read_own on storage.objects; ' || credits.output_policy();
+  end if;
+end;
+$$;
+
+comment on function credits.storage_statements() is
+  'The statements that make the bucket and its policy what they have to be; none if they are, without Storage, or on a '
+  'shard, where the router has them.';
 
 create function credits.events_retry(p_event_ids uuid[])
 returns integer
@@ -1043,6 +1108,20 @@ comment on view public.credit_liability_daily is
   'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
   'overdrawn is the sum of all balances. in_flight: owed besides, on the way to accounts of other shards.';
 
+create function credits.has_left_traces(p_person_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not credits.is_own_account(p_person_id) and (
+    exists (select from public.credit_request_events where account_id = p_person_id or member_id = p_person_id)
+    or exists (select from public.credit_app_keys where member_id = p_person_id));
+$$;
+
+comment on function credits.has_left_traces(uuid) is
+  'Whether a person whose account is on another shard has denied requests or keys here, in no team any more.';
+
 create or replace function public.erase_account(p_account_id uuid)
 returns integer
 language plpgsql
@@ -1055,11 +1134,81 @@ begin
   perform credits.caller_check('erase_account');
   perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
-  if cardinality(account_ids) = 0 then
+  if cardinality(account_ids) = 0 and not credits.has_left_traces(p_account_id) then
     return 0;
   end if;
-  -- A member may have no account yet: the lock opens it, so that it can be closed.
-  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
+  -- A member may have no account yet: the lock opens it, so that it can be closed. One of another shard has none here.
+  return credits.person_erase_from(p_account_id,
+    credits.accounts_lock(credits.own_accounts(array[p_account_id]) || account_ids));
+end;
+$$;
+
+create or replace function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team_ids uuid[];
+  team_id uuid;
+begin
+  update public.account_erasures set was_closed = true
+  where account_id = p_account_id and exists (
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null
+      and closed_at is not null);
+  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+  where id = p_account_id and id = any (p_locked_ids) and not is_team;
+  with left_teams as (
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids)
+    returning account_id
+  )
+  select array_agg(account_id order by account_id) into team_ids from left_teams;
+  foreach team_id in array coalesce(team_ids, '{}') loop
+    perform credits.team_pass_on(team_id);
+  end loop;
+  return (exists (
+      select from public.credit_accounts where id = p_account_id
+        and (is_team or user_id is null and closed_at is not null))
+    -- Theirs is on another shard, which closes it.
+    or not credits.is_own_account(p_account_id))
+    and not exists (select from public.account_members where user_id = p_account_id);
+end;
+$$;
+
+create or replace function credits.person_leave(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[];
+  locked_ids uuid[];
+begin
+  begin
+    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
+    -- The accounts that the caller has locked, and those that are free. Nothing waits here, so the lock order cannot be
+    -- broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids)
+      order by id for update skip locked);
+    perform credits.team_spare(p_account_id);
+    if credits.person_close(p_account_id, locked_ids) then
+      perform credits.closing_note(p_account_id);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
+    return;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed.
+  begin
+    if with_erasure and locked_ids = account_ids
+      and (p_account_id = any (locked_ids) or not credits.is_own_account(p_account_id))
+      and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
+      perform credits.person_erase_from(p_account_id, locked_ids);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
 end;
 $$;
 
@@ -1088,7 +1237,7 @@ begin
     raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
-    perform credits.accounts_lock(p_person_ids || array(
+    perform credits.accounts_lock(credits.own_accounts(p_person_ids) || array(
       select credits.person_accounts(p_person_ids, erase_on_user_deletion) from public.credit_settings));
   exception when lock_not_available or deadlock_detected then
     raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
@@ -1101,6 +1250,81 @@ begin
   end loop;
 end;
 $$;
+
+create or replace function credits.departure_finish(p_due public.account_erasures)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[];
+  is_closed boolean;
+begin
+  if p_due.finished_at is null then
+    -- If there is no account to close, a closed one is made, so that none can be opened.
+    insert into public.credit_accounts (id, closed_at)
+      select p_due.account_id, clock_timestamp() where credits.is_own_account(p_due.account_id) on conflict do nothing;
+  end if;
+  -- A task never waits for a busy account: the next run takes it.
+  account_ids := array(
+    select id from public.credit_accounts
+    where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    order by id for update nowait);
+  perform credits.team_spare(p_due.account_id);
+  -- Under the locks: the person may have come back or left since the list was made.
+  select * into p_due from public.account_erasures where account_id = p_due.account_id;
+  if not found then
+    return;
+  end if;
+  if p_due.finished_at is null then
+    is_closed := credits.person_close(p_due.account_id, account_ids);
+    if p_due.erases then
+      perform credits.person_erase_from(p_due.account_id, account_ids);
+    elsif is_closed then
+      perform credits.closing_note(p_due.account_id);
+    end if;
+  end if;
+  if p_due.returned_at is not null then
+    perform credits.person_reopen(p_due.account_id);
+  end if;
+end;
+$$;
+
+create function public.person_leaves(p_person_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+begin
+  perform credits.caller_check('person_leaves');
+  if p_person_id is null then
+    perform credits.raise_misuse('22023', 'a person is needed', 'Pass the auth user''s id.');
+  end if;
+  -- Who is signed up here leaves by Auth.
+  if exists (select from auth.users where id = p_person_id and to_jsonb(users) ->> 'deleted_at' is null) then
+    perform credits.raise_misuse('PT409', 'this user is not deleted',
+      'Delete them in Auth: the rest follows from that.');
+  end if;
+  perform credits.people_leave(array[p_person_id]);
+  if exists (select from public.account_erasures where account_id = p_person_id and finished_at is null) then
+    return false;
+  end if;
+  if exists (select from public.account_members where user_id = p_person_id)
+    or exists (select from public.credit_accounts
+      where id = p_person_id and not is_team and (user_id is not null or closed_at is null)) then
+    perform credits.raise_misuse('55P03', 'the person could not leave, nor be noted', 'Repeat the call.');
+  end if;
+  return true;
+end;
+$$;
+
+comment on function public.person_leaves(uuid) is
+  'Does on this shard what the deletion of a user does where they signed up: closes and unlinks their account, if it '
+  'lives here, takes them out of the teams that live here, and erases them if credit_settings says so. Call it on '
+  'every shard. Idempotent; returns whether all is done: finish_erasures does what is left. Raises 22023 without a '
+  'person, PT409 for one whom Auth has here and has not deleted, 55P03 where not even a note of it could be made.';
 
 create view credits.transfers_booked
 with (security_invoker = true)
@@ -1617,6 +1841,84 @@ comment on view public.reconciliation_summary is
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
   'run, also by hand; of all rows where there is no such run. Files in Storage, and entries that name an operator''s '
   'action, are compared by deep runs alone.';
+
+comment on type credits.judged_file is
+  'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
+  'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
+  'announced); expired (older than its plan keeps outputs); elsewhere (another shard judges it).';
+
+create or replace function credits.files_judged(p_after text, p_limit integer)
+returns setof credits.judged_file
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with slice as materialized (
+    select o.name, credits.file_account(o.name) as account_id, credits.job_of_file(o.name) as job_id, o.created_at,
+      greatest(o.created_at, o.updated_at) as written_at,
+      case when o.metadata ->> 'size' ~ '^\d{1,15}$' then (o.metadata ->> 'size')::numeric else 0 end as bytes
+    from storage.objects as o where o.bucket_id = 'generations' and o.name > p_after order by o.name limit p_limit
+  )
+  select s.name, s.account_id, s.bytes, s.created_at, case
+    -- All shards see one bucket. What is in no account's folder is for the shard of the lowest id.
+    when not credits.is_own_account(coalesce(s.account_id, '00000000-0000-0000-0000-000000000000')) then 'elsewhere'
+    when s.account_id is null then 'foreign'
+    -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
+    when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
+      and s.written_at > now() - interval '1 hour' then 'kept'
+    else v.verdict end
+  from slice as s
+  left join public.credit_accounts as a on a.id = s.account_id
+  left join public.credit_plans as p on p.name = a.plan
+  left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
+  left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
+  left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, s.bytes, p.keep_outputs_days)
+    else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
+  order by s.name;
+end;
+$$;
+
+create or replace function credits.files_sweep(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  sweep credits.file_sweep;
+  slice credits.judged_file[];
+  file credits.judged_file;
+begin
+  select * into sweep from credits.file_sweep for update skip locked;
+  if not found or not credits.has_storage() then
+    return;
+  end if;
+  slice := array(select f from credits.files_judged(sweep.reached, p_limit) as f);
+  foreach file in array slice loop
+    continue when file.verdict = 'elsewhere';
+    sweep.files := sweep.files + 1;
+    sweep.bytes := sweep.bytes + file.bytes;
+    sweep.oldest_at := least(sweep.oldest_at, file.created_at);
+    sweep.unneeded := sweep.unneeded + (file.verdict <> 'kept')::integer;
+  end loop;
+  insert into credits.storage_deletions (path, account_id, reason)
+  select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
+  on conflict do nothing;
+  perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = v.verdict), v.verdict)
+  from unnest(array['unused', 'wrong']) as v (verdict);
+  if cardinality(slice) < p_limit then
+    update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
+      measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
+      all_unneeded = sweep.unneeded;
+  else
+    update credits.file_sweep set reached = file.path, swept_at = now(), files = sweep.files, bytes = sweep.bytes,
+      oldest_at = sweep.oldest_at, unneeded = sweep.unneeded;
+  end if;
+end;
+$$;
 
 insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
 ('transfers_in_flight', 'critical', 900, 0,
@@ -4932,12 +5234,12 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
-credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.has_storage();
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -4949,8 +5251,8 @@ credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.keeps_files(); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
@@ -5006,11 +5308,11 @@ credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
 credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
-credits.page_size(integer); credits.part_differences(text); credits.payer_denial(uuid,uuid);
-credits.payer_read(uuid,uuid,text,boolean); credits.payment_account(text,boolean,text);
-credits.payment_book(public.payments,jsonb,boolean); credits.payment_book_discrepancies();
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
+credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
 credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
 credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
 credits.payment_grant(public.payments); credits.payment_levels(public.payments);
@@ -5152,7 +5454,7 @@ public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,
 public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
 public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
 public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text); public.person_leaves(uuid);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -5705,6 +6007,30 @@ begin
 end;
 $$;
 
+create or replace function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  -- A shard sees the router's: who may read them is checked there.
+  if credits.keeps_files() then
+    return next credits.check_none('outputs are in a private bucket with one policy',
+      nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+    return next credits.check_none('no other policy lets users into that bucket',
+      nullif(array(select credits.foreign_storage_policies()), '{}'),
+      'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  end if;
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+
 create function credits.check_shard()
 returns setof credits.deployment_check
 language plpgsql
@@ -5997,7 +6323,7 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    provider_answered
+    person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -6017,4 +6343,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'c480b4fb675c9472c6c712285cda88a98ee8fc7fd02920ea96cc62ff5fd62059');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '07b88182c93aaaaed63abbb474bcdcd8d02ea66fd9e20076be846989cb4e451e');

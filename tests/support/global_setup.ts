@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { TestProject } from "vitest/node";
+import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
 import { findTemplate } from "../../scripts/test/template.ts";
 import { buildOnce } from "./built_console.ts";
 import { listen } from "./loopback.ts";
@@ -30,8 +31,17 @@ export default async function setUp(
     stacks.set(worker, started);
     return (await started).details;
   };
-  const answerOf = (path: string) =>
-    path === "/console" ? buildOnce(project.config.root) : stackOf(path);
+  let started: Promise<TestFleet> | undefined;
+  const fleetAnswer = async (path: string) => {
+    const { fleet, last } = await (started ??= startFleet());
+    if (path === "/fleet/stop") await last.stop("SIGQUIT");
+    if (path === "/fleet/start") await last.start();
+    return fleet;
+  };
+  const answerOf = (path: string) => {
+    if (path.startsWith("/fleet")) return fleetAnswer(path);
+    return path === "/console" ? buildOnce(project.config.root) : stackOf(path);
+  };
   const { origin, close } = await listen(createServer((request, response) => {
     answerOf(request.url ?? "").then(
       (details: unknown) => response.end(JSON.stringify(details)),
@@ -42,11 +52,10 @@ export default async function setUp(
   return async () => {
     await close();
     await given?.stop();
-    const started = await Promise.allSettled(stacks.values());
+    await (await started?.catch(() => undefined))?.stop();
+    const ended = await Promise.allSettled(stacks.values());
     await Promise.all(
-      started.map((stack) =>
-        stack.status === "fulfilled" && stack.value.stop()
-      ),
+      ended.map((stack) => stack.status === "fulfilled" && stack.value.stop()),
     );
   };
 }

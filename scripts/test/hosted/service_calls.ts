@@ -32,6 +32,7 @@ export async function findServiceProblems(
   await operate(calls, sql);
   await helpCustomers(calls, sql, users);
   await calls.make("erase_account", { p_account_id: users[1] });
+  await calls.make("person_leaves", { p_person_id: randomUUID() });
   const left = api.functions.filter((name) => !calls.called.has(name));
   return [
     ...calls.problems,

@@ -61,6 +61,19 @@ end;
 $$;
 comment on function credits.own_account_check(uuid) is 'Raises PT421 for an account of another shard.';
 
+create function credits.own_accounts(p_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select i.id from unnest(p_ids) as i (id) where credits.is_own_account(i.id));
+end;
+$$;
+comment on function credits.own_accounts(uuid[]) is
+  'Those of these ids whose accounts live here. A person of another shard may be a member of a team here.';
+
 create function credits.own_account_id()
 returns uuid
 language plpgsql

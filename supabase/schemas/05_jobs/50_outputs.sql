@@ -13,6 +13,17 @@ as $$
 $$;
 comment on function credits.has_storage() is 'Whether this database has the tables of Supabase Storage.';
 
+create function credits.keeps_files()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_class where oid = to_regclass('storage.objects') and relkind <> 'f');
+$$;
+comment on function credits.keeps_files() is
+  'Whether Storage keeps its files in this database; a shard has foreign tables, and sees those of the router.';
+
 create function credits.output_policy()
 returns text
 language sql
@@ -50,7 +61,7 @@ declare
   most_bytes constant bigint := 1073741824;
   bucket record;
 begin
-  if not credits.has_storage() then
+  if not credits.has_storage() or not credits.keeps_files() then
     return;
   end if;
   select b.public is false and b.file_size_limit <= most_bytes
@@ -74,7 +85,8 @@ begin
 end;
 $$;
 comment on function credits.storage_statements() is
-  'The statements that make the bucket and its policy what they have to be; none if they are, or without Storage.';
+  'The statements that make the bucket and its policy what they have to be; none if they are, without Storage, or on a '
+  'shard, where the router has them.';
 
 create function credits.storage_set_up()
 returns setof text

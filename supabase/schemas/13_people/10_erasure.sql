@@ -240,6 +240,19 @@ comment on function credits.person_erase_from(uuid, uuid[]) is
   'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs '
   'were erased.';
 
+create function credits.has_left_traces(p_person_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not credits.is_own_account(p_person_id) and (
+    exists (select from public.credit_request_events where account_id = p_person_id or member_id = p_person_id)
+    or exists (select from public.credit_app_keys where member_id = p_person_id));
+$$;
+comment on function credits.has_left_traces(uuid) is
+  'Whether a person whose account is on another shard has denied requests or keys here, in no team any more.';
+
 create function public.erase_account(p_account_id uuid)
 returns integer
 language plpgsql
@@ -252,11 +265,12 @@ begin
   perform credits.caller_check('erase_account');
   perform credits.operators_forget(array[p_account_id], false);
   account_ids := array(select credits.person_accounts(array[p_account_id], true));
-  if cardinality(account_ids) = 0 then
+  if cardinality(account_ids) = 0 and not credits.has_left_traces(p_account_id) then
     return 0;
   end if;
-  -- A member may have no account yet: the lock opens it, so that it can be closed.
-  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
+  -- A member may have no account yet: the lock opens it, so that it can be closed. One of another shard has none here.
+  return credits.person_erase_from(p_account_id,
+    credits.accounts_lock(credits.own_accounts(array[p_account_id]) || account_ids));
 end;
 $$;
 comment on function public.erase_account(uuid) is

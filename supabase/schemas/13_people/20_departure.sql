@@ -1,7 +1,7 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure, book payment; when called: operators.
+-- Needs: shards, erasure, book payment; when called: operators.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -26,9 +26,11 @@ begin
   foreach team_id in array coalesce(team_ids, '{}') loop
     perform credits.team_pass_on(team_id);
   end loop;
-  return exists (
+  return (exists (
       select from public.credit_accounts where id = p_account_id
         and (is_team or user_id is null and closed_at is not null))
+    -- Theirs is on another shard, which closes it.
+    or not credits.is_own_account(p_account_id))
     and not exists (select from public.account_members where user_id = p_account_id);
 end;
 $$;
@@ -85,7 +87,8 @@ begin
   end;
   -- A block of its own: an erasure that fails leaves the account closed.
   begin
-    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids
+    if with_erasure and locked_ids = account_ids
+      and (p_account_id = any (locked_ids) or not credits.is_own_account(p_account_id))
       and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
       perform credits.person_erase_from(p_account_id, locked_ids);
     end if;
@@ -123,7 +126,7 @@ begin
     raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
   end;
   begin
-    perform credits.accounts_lock(p_person_ids || array(
+    perform credits.accounts_lock(credits.own_accounts(p_person_ids) || array(
       select credits.person_accounts(p_person_ids, erase_on_user_deletion) from public.credit_settings));
   exception when lock_not_available or deadlock_detected then
     raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
@@ -217,7 +220,7 @@ begin
   if p_due.finished_at is null then
     -- If there is no account to close, a closed one is made, so that none can be opened.
     insert into public.credit_accounts (id, closed_at)
-      values (p_due.account_id, clock_timestamp()) on conflict do nothing;
+      select p_due.account_id, clock_timestamp() where credits.is_own_account(p_due.account_id) on conflict do nothing;
   end if;
   -- A task never waits for a busy account: the next run takes it.
   account_ids := array(

@@ -2,7 +2,7 @@
 --   and the sweep that finds them.
 -- Keeps: a path is handed out to one worker at a time, until its file is gone; each call reads a bounded part of the
 --   bucket.
--- Needs: foundation, plans, accounts, jobs, outputs, files, uploads, moving outputs, output deletion.
+-- Needs: foundation, plans, accounts, shards, jobs, outputs, files, uploads, moving outputs, output deletion.
 
 create table credits.file_sweep (
   only_row boolean primary key default true check (only_row),
@@ -48,7 +48,7 @@ create type credits.judged_file as (
 comment on type credits.judged_file is
   'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
   'job and no upload lists it); unused (an upload that no job names); wrong (an upload that is not what was '
-  'announced); expired (older than its plan keeps outputs).';
+  'announced); expired (older than its plan keeps outputs); elsewhere (another shard judges it).';
 
 create function credits.job_file_verdict(
   p_job public.generation_jobs, p_path text, p_is_moving boolean, p_keep_days integer
@@ -103,6 +103,8 @@ begin
     from storage.objects as o where o.bucket_id = 'generations' and o.name > p_after order by o.name limit p_limit
   )
   select s.name, s.account_id, s.bytes, s.created_at, case
+    -- All shards see one bucket. What is in no account's folder is for the shard of the lowest id.
+    when not credits.is_own_account(coalesce(s.account_id, '00000000-0000-0000-0000-000000000000')) then 'elsewhere'
     when s.account_id is null then 'foreign'
     -- An output is in Storage before its job is settled. What was deleted may be sent once more, and is deleted again.
     when v.verdict = 'orphan' and u.id is null and coalesce(j.output_deleted_at, j.erased_at) is null
@@ -188,6 +190,7 @@ begin
   end if;
   slice := array(select f from credits.files_judged(sweep.reached, p_limit) as f);
   foreach file in array slice loop
+    continue when file.verdict = 'elsewhere';
     sweep.files := sweep.files + 1;
     sweep.bytes := sweep.bytes + file.bytes;
     sweep.oldest_at := least(sweep.oldest_at, file.created_at);

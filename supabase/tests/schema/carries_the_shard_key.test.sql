@@ -104,7 +104,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- a trigger: by the row, which has the account
   'account_version_touch',
   -- by Auth's user, who is the account
-  'person_sign_up'
+  'person_sign_up', 'person_leaves'
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();

@@ -10,7 +10,7 @@ select from atomic_charge_credits(pg_temp.id('c1'), 'standard-image', '{"prompt"
   p_member_id => pg_temp.id('a1'));
 create function pg_temp.team() returns text language sql as $$
   select concat_ws(', ', case when is_team then 'team' end, case when closed_at is not null then 'closed' end, balance,
-    (select string_agg(role::text, ' ') from account_members where account_id = a.id),
+    (select string_agg(role::text, ' ' order by role desc) from account_members where account_id = a.id),
     (select input ->> 'prompt' from generation_jobs where account_id = a.id),
     (select case when finished_at is null then 'to be erased' else 'erased' end from account_erasures
       where account_id = a.id))

@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import type { Fleet, Shard } from "./config.ts";
+import { onDatabase } from "./interface.ts";
+import { TERMS } from "./merges.ts";
+import { isSubscribed } from "./terms.ts";
+
+/** What differs between two databases, or that one does not answer. */
+export interface Difference {
+  /** The router, or a shard. */
+  readonly where: string;
+  readonly what: string;
+}
+
+type Fingerprint = ReadonlyMap<string, string>;
+
+/**
+ * Compares signatures, privileges, policies, types, prices, plans and rules of the router and of all shards with
+ * those of the first shard. A database that does not answer is one difference.
+ */
+export async function findDifferences(
+  { router, shards }: Fleet,
+): Promise<Difference[]> {
+  const [first, ...others] = shards;
+  if (!first) return [{ where: "router", what: "there is no shard" }];
+  const expected = await fingerprintOf(first.url).catch(String);
+  if (typeof expected === "string") {
+    return [{ where: first.name, what: `does not answer: ${expected}` }];
+  }
+  const rest = [{ name: "router", url: router }, ...others];
+  const found = await Promise.all(rest.map(async ({ name, url }) => {
+    const actual = await fingerprintOf(url).catch(String);
+    const differences = typeof actual === "string"
+      ? [`does not answer: ${actual}`]
+      : compare(expected, actual, first.name);
+    return differences.map((what) => ({ where: name, what }));
+  }));
+  const lagging = await Promise.all(shards.map(describeSubscription));
+  return [...found, ...lagging].flat();
+}
+
+/** Where a shard that answers does not follow the router's prices, plans and rules. */
+async function describeSubscription(
+  { name, url }: Shard,
+): Promise<Difference[]> {
+  const follows = await isSubscribed(url).catch(() => true);
+  const what = "it does not follow the router's prices, plans and rules";
+  return follows ? [] : [{ where: name, what }];
+}
+
+/** @param than the name of the database that is expected */
+export function compare(
+  expected: Fingerprint,
+  actual: Fingerprint,
+  than: string,
+): string[] {
+  const keys = [...new Set([...expected.keys(), ...actual.keys()])].sort();
+  return keys.flatMap((key) => {
+    const [wanted, is] = [expected.get(key), actual.get(key)];
+    if (wanted === is) return [];
+    if (is === undefined) return [`${key} is missing`];
+    if (wanted === undefined) return [`${key} is not on ${than}`];
+    return [`${key} is ${is}; on ${than} it is ${wanted}`];
+  });
+}
+
+async function fingerprintOf(url: string): Promise<Fingerprint> {
+  const query = await readFile(
+    new URL("./fingerprint.sql", import.meta.url),
+    "utf8",
+  );
+  return onDatabase(url, async (sql) => {
+    const objects = await sql.unsafe(query);
+    const terms = await Promise.all(TERMS.map(async (table) => {
+      const rows = await sql.unsafe(
+        `select to_jsonb(t) as row from ${table} as t`,
+      );
+      return rows.map(({ row }): [string, string] => termOf(table, row));
+    }));
+    return new Map([
+      ...objects.map(({ kind, name, is }): [string, string] => [
+        `${kind} ${name}`,
+        is ?? "",
+      ]),
+      ...terms.flat(),
+    ]);
+  });
+}
+
+/** A row by what names it; when a row came to be is no difference. */
+function termOf(
+  table: string,
+  row: Readonly<Record<string, unknown>>,
+): [string, string] {
+  const names = ["provider", "name", "model", "meter", "effective_from"];
+  const { created_at: _, ...rest } = row;
+  const key = names.filter((name) => name in rest).map((name) => rest[name]);
+  return [`row ${table} ${key.join(" ")}`.trim(), JSON.stringify(rest)];
+}

@@ -1,0 +1,97 @@
+import { readFile } from "node:fs/promises";
+
+/** Groups of slots: the low 4 bits of an account's slot. A group is never split, and is moved as a whole. */
+export const GROUPS = 16;
+
+/** A database that holds the accounts of some groups. */
+export interface Shard {
+  readonly name: string;
+  /** For the operator: a superuser, or the owner of the database. */
+  readonly url: string;
+  /** Where the router connects: pgbouncer, or the database itself. */
+  readonly through: string;
+  readonly groups: readonly number[];
+}
+
+/** What shards.json says. */
+export interface Fleet {
+  /** The router's database, for a superuser. */
+  readonly router: string;
+  readonly shards: readonly Shard[];
+  /** The role as which the router connects to shards. */
+  readonly user: string;
+  /** Its password; where there is none, the shards must trust the router. */
+  readonly password?: string;
+  /** What a call may take on the router, in seconds. */
+  readonly seconds: number;
+}
+
+interface Written {
+  router?: string;
+  shards?: Partial<Shard>[];
+  user?: string;
+  seconds?: number;
+}
+
+/** @throws where the file is missing or says something that cannot be */
+export async function readFleet(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Fleet> {
+  const written: Written = JSON.parse(await readFile(file, "utf8"));
+  const { router, user = "credits_router", seconds = 8 } = written;
+  if (!router) throw new Error(`${file}: router is missing, a URL`);
+  const shards = (written.shards ?? []).map(
+    ({ name, url, through = url, groups = [] }) => {
+      if (!/^[a-z][a-z0-9_]*$/.test(name ?? "") || !url) {
+        throw new Error(`${file}: a shard needs a name (a-z, 0-9, _) and url`);
+      }
+      return { name: name!, url, through: through!, groups };
+    },
+  );
+  checkGroups(shards);
+  return { router, shards, user, seconds, password: env.SHARDS_PASSWORD };
+}
+
+/**
+ * A table's partition for a shard. Postgres' own hash places rows, so a shard's groups must be those of one
+ * remainder: 16 groups, or 8 that are equal modulo 2, or 4 modulo 4 …
+ */
+export function partitionOf(
+  { name, groups }: Pick<Shard, "name" | "groups">,
+): { modulus: number; remainder: number } {
+  const modulus = GROUPS / groups.length;
+  const remainder = Math.min(...groups);
+  const isOne = Number.isInteger(Math.log2(groups.length)) &&
+    groups.every((group) => group % modulus === remainder);
+  if (!isOne || new Set(groups).size < groups.length) {
+    throw new Error(
+      `${name}: groups must be 1, 2, 4, 8 or 16 with one remainder, such as 1, 5, 9, 13 (modulo 4)`,
+    );
+  }
+  return { modulus, remainder };
+}
+
+/** @throws unless each group has one shard */
+export function checkGroups(
+  shards: readonly Pick<Shard, "name" | "groups">[],
+): void {
+  for (const shard of shards) partitionOf(shard);
+  for (let group = 0; group < GROUPS; group++) {
+    const owners = shards.filter(({ groups }) => groups.includes(group));
+    if (owners.length !== 1) {
+      const names = owners.map(({ name }) => name).join(" and ") || "no shard";
+      throw new Error(`group ${group} belongs to ${names}: it needs one shard`);
+    }
+  }
+}
+
+/** What libpq needs to reach a database, without a user. */
+export function addressOf(url: string): Record<string, string> {
+  const { hostname, port, pathname } = new URL(url);
+  return {
+    host: decodeURIComponent(hostname),
+    port: port || "5432",
+    dbname: decodeURIComponent(pathname.slice(1)),
+  };
+}

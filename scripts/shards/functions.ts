@@ -1,0 +1,294 @@
+import type { Routine } from "./interface.ts";
+import { MEMBERS, type Merge, MERGES } from "./merges.ts";
+
+const VOLATILITY = { v: "volatile", s: "stable", i: "immutable" };
+
+/** Who calls, as the Data API says it; auth.uid() reads one setting or the other. */
+const CALLER = [
+  "current_setting('role')",
+  "current_setting('request.jwt.claim.sub', true)",
+  "current_setting('request.jwt.claims', true)",
+];
+
+/** @throws for a function that neither an account, a job nor the list of merges decides on */
+export function routeOf({ schema, name, names }: Routine): Merge {
+  const merge = MERGES[`${schema}.${name}`];
+  if (merge) return merge;
+  const account = names.find((name) =>
+    ["p_account_id", "p_from_account_id", "p_to_account_id"].includes(name)
+  );
+  if (account) {
+    return { by: "slot", slot: `credits_router.account_slot(${account})` };
+  }
+  if (names.includes("p_job_id")) {
+    return { by: "slot", slot: "credits_router.job_slot(p_job_id)" };
+  }
+  throw new Error(
+    `${schema}.${name} has no p_account_id and no p_job_id: say in merges.ts how the results of all shards merge`,
+  );
+}
+
+/** The function on the router, under its own name and with its own result; undefined: as it is on a shard. */
+export function proxySql(routine: Routine): string | undefined {
+  const route = routeOf(routine);
+  if (route.by === "router") return undefined;
+  if (route.by === "refused") {
+    const refuses = outerSql(routine, refusal(routine, route));
+    return route.each
+      ? [innerSql(routine), eachSql(routine), refuses].join("\n")
+      : refuses;
+  }
+  // As on a shard, until router.sql replaces it.
+  if (route.by === "own") return `${innerSql(routine)}\n${ownSql(routine)}`;
+  return `${innerSql(routine)}\n${outerSql(routine, bodyOf(routine, route))}`;
+}
+
+/** For router.sql to replace; what needs it, such as policies, can be made. */
+function ownSql(routine: Routine): string {
+  return outerSql(routine, "  raise exception 'router.sql replaces this';");
+}
+
+function innerName({ schema, name }: Routine): string {
+  return `credits_router.${schema === "public" ? "" : `${schema}_`}${name}`;
+}
+
+/** The call of the shard that has a slot, in PL/Proxy. */
+function innerSql(routine: Routine): string {
+  const { input, schema, name, types, for_users, timeout } = routine;
+  const identity = for_users
+    ? ["p_role text", "p_sub text", "p_claims text"]
+    : [];
+  const first = identity.length + 2;
+  const values = types.map((type, i) => `$${first + i}::${type}`).join(", ");
+  const call = `${schema}.${name}(${values})`;
+  const [result, columns] = innerResult(routine);
+  const from = for_users ? asCaller(call) : `${call} as r`;
+  return `create function ${innerName(routine)}(${
+    ["p_slot integer", ...identity, input].filter(Boolean).join(", ")
+  })
+returns ${result} language plproxy as $proxy$
+  cluster '${timeout ? "credits_long" : "credits"}';
+  run on p_slot;
+  select ${columns} from ${from};
+$proxy$;`;
+}
+
+/**
+ * The shard does what the caller may: the role and the claims are set for this one statement. OFFSET with a value
+ * of the first part makes Postgres evaluate that part first, whatever it plans.
+ */
+function asCaller(call: string): string {
+  return `(select set_config('role', $2, true) as a,
+      set_config('request.jwt.claim.sub', coalesce($3, ''), true) as b,
+      set_config('request.jwt.claims', coalesce($4, ''), true) as c offset 0) as s,
+    lateral (select * from ${call} as r offset length(s.a || s.b || s.c) * 0) as r`;
+}
+
+/** The type of the inner function, and the columns that it selects. */
+function innerResult(
+  { result, returns_void, returns_set, type }: Routine,
+): [string, string] {
+  if (returns_void) return ["text", "'done'::text as r"];
+  if (result.startsWith("TABLE")) return [result, "r.*"];
+  return [returns_set ? `setof ${type}` : result, "r.*"];
+}
+
+/** A call of the inner function on the shard of a slot. */
+function callOf(
+  routine: Routine,
+  slot: string,
+  given: (name: string) => string = (name) => name,
+): string {
+  const { names, for_users } = routine;
+  const values = [slot, ...(for_users ? CALLER : []), ...names.map(given)];
+  return `${innerName(routine)}(${values.join(", ")})`;
+}
+
+/** What the outer function does. */
+function bodyOf(routine: Routine, route: Merge): string {
+  switch (route.by) {
+    case "slot":
+      return oneSql(routine, callOf(routine, route.slot));
+    case "account":
+      return `  perform credits_router.account_check(p_account_id, '${routine.name}');
+${
+        oneSql(
+          routine,
+          callOf(routine, "credits_router.account_slot(p_account_id)"),
+        )
+      }`;
+    case "new":
+      return `  ${route.argument} := coalesce(${route.argument}, gen_random_uuid());
+${
+        oneSql(
+          routine,
+          callOf(routine, `credits_router.account_slot(${route.argument})`),
+        )
+      }`;
+    case "sum":
+      return `${
+        loopSql(
+          `      total := coalesce(total, 0) + coalesce(${
+            callOf(routine, "slot")
+          }, 0);`,
+          "      unreachable := true;",
+        )
+      }
+  if unreachable then
+    perform credits_router.raise_outage();
+  end if;
+  return total;`;
+    case "rows": {
+      const columns = route.columns ?? "r.*";
+      return loopSql(
+        `      return query select ${columns} from ${
+          callOf(routine, "slot")
+        } as r;`,
+        route.unreachable
+          ? `      return query select ${route.unreachable};`
+          : "      null;",
+      );
+    }
+    case "claim":
+      return loopSql(
+        `      return query select * from ${
+          callOf(
+            routine,
+            "slot",
+            (name) => name === route.limit ? `${name} - claimed` : name,
+          )
+        };
+      get diagnostics answers = row_count;
+      claimed := claimed + answers;
+      exit when claimed >= ${route.limit};`,
+        "      null;",
+        "random()",
+      );
+    case "first":
+      return `${
+        loopSql(
+          `      answer := ${callOf(routine, "slot")};
+      if ${route.found} then
+        return answer;
+      end if;`,
+          "      unreachable := true;",
+        )
+      }
+  if unreachable then
+    perform credits_router.raise_outage();
+  end if;
+  return answer;`;
+    default:
+      throw new Error(`${routine.name}: no body for ${route.by}`);
+  }
+}
+
+/** One shard does it. */
+function oneSql(routine: Routine, call: string): string {
+  const { returns_set, returns_void, schema, name } = routine;
+  const member = MEMBERS[`${schema}.${name}`];
+  const note = member
+    ? `  perform credits_router.membership_note(${member}, p_account_id);\n`
+    : "";
+  if (returns_void) return `${note}  perform ${call};`;
+  if (returns_set) return `${note}  return query select * from ${call};`;
+  return `${note}  return ${call};`;
+}
+
+/** Each shard does it; the others do, whatever one answers. */
+function loopSql(
+  does: string,
+  otherwise: string,
+  order = "slot",
+): string {
+  return `  for shard, slot in select s.shard, s.slot from credits_router.shards as s order by ${
+    order === "slot" ? "s.slot" : order
+  } loop
+    begin
+${does}
+    exception when others then
+      get stacked diagnostics router_message = message_text;
+      if not credits_router.is_outage(sqlstate, router_message) then
+        raise;
+      end if;
+${otherwise}
+    end;
+  end loop;`;
+}
+
+function refusal({ name }: Routine, { reason }: { reason: string }): string {
+  return `  raise exception using errcode = '0A000', message = '${name} cannot be called through the router',
+    hint = '${reason}';`;
+}
+
+/** What each shard answers to a function, with its name: for operators. */
+function eachSql(routine: Routine): string {
+  const { name } = routine;
+  const call = callOf(routine, "s.slot");
+  return `create function credits_router.each_${name}(${routine.arguments})
+returns table (shard text, unreachable boolean, answer jsonb) language plpgsql security definer
+set search_path = '', pg_temp set statement_timeout = '60s'
+as $proxy$
+#variable_conflict use_variable
+declare
+  router_message text;
+  slot integer;
+begin
+${
+    loopSql(
+      `      return query select shard, false, to_jsonb(r) from ${
+        call.replace("s.slot", "slot")
+      } as r;`,
+      "      return query select shard, true, null::jsonb;",
+    )
+  }
+end;
+$proxy$;
+alter function credits_router.each_${name} owner to credits_router;`;
+}
+
+/** The function that callers see. It says what went wrong in the shard's words, without names of databases. */
+function outerSql(routine: Routine, body: string): string {
+  const { schema, name, result, volatility, type, timeout } = routine;
+  const writes = volatility === "v"
+    ? `  perform credits_router.write_check('${name}');\n`
+    : "";
+  return `create function ${schema}.${name}(${routine.arguments})
+returns ${result} language plpgsql ${
+    VOLATILITY[volatility]
+  } security definer set search_path = '', pg_temp${
+    timeout ? ` set statement_timeout = '${timeout}'` : ""
+  }
+as $proxy$
+#variable_conflict use_variable
+declare
+  router_message text;
+  router_detail text;
+  router_hint text;
+${variablesSql(routine, type)}begin
+${writes}${body}
+exception when query_canceled or others then
+  get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
+    router_hint = pg_exception_hint;
+  perform credits_router.raise_again(sqlstate, router_message, router_detail, router_hint);
+${routine.returns_set || routine.returns_void ? "" : "  return null;\n"}end;
+$proxy$;
+alter function ${routine.identity} owner to credits_router;`;
+}
+
+function variablesSql(routine: Routine, type: string): string {
+  const { by } = routeOf(routine);
+  const looped = "  shard text;\n  slot integer;\n";
+  switch (by) {
+    case "rows":
+      return looped;
+    case "claim":
+      return `${looped}  claimed integer := 0;\n  answers integer;\n`;
+    case "sum":
+      return `${looped}  total ${type};\n  unreachable boolean := false;\n`;
+    case "first":
+      return `${looped}  answer ${type};\n  unreachable boolean := false;\n`;
+    default:
+      return "";
+  }
+}

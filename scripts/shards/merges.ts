@@ -1,0 +1,185 @@
+/**
+ * How a function is sent that neither p_account_id nor p_job_id decides on.
+ *
+ * - slot: an expression over its arguments says whose shard runs it.
+ * - account: as by p_account_id, which must be given.
+ * - sum: all shards run it; the result is the sum of theirs. Raises at the end where one did not answer.
+ * - rows: all shards run it; the result is the rows of those that answer, and what is said of one that does not.
+ * - claim: as rows, up to a limit over all.
+ * - first: shards are asked one after the other until one knows the answer.
+ * - router: the router's own tables decide; it runs there as it is.
+ * - own: router.sql has it.
+ * - new: the argument of that name is made on the router when it is null, and decides.
+ * - refused: it cannot be merged honestly. The reason is what a caller reads; each: credits_router.each_… has it.
+ */
+export type Merge =
+  | { readonly by: "sum" | "account" | "router" | "own" }
+  | { readonly by: "slot"; readonly slot: string }
+  | {
+    readonly by: "rows";
+    /** What is selected of r, a shard's row, where its name belongs into it. */
+    readonly columns?: string;
+    /** The row that tells of a shard that does not answer. */
+    readonly unreachable?: string;
+  }
+  | { readonly by: "claim"; readonly limit: string }
+  | { readonly by: "first"; readonly found: string }
+  | { readonly by: "new"; readonly argument: string }
+  | {
+    readonly by: "refused";
+    readonly reason: string;
+    readonly each?: boolean;
+  };
+
+const SUM: Merge = { by: "sum" };
+const ROWS: Merge = { by: "rows" };
+const ROUTER: Merge = { by: "router" };
+const OWN: Merge = { by: "own" };
+const CLAIM: Merge = { by: "claim", limit: "p_limit" };
+const slot = (expression: string): Merge => ({ by: "slot", slot: expression });
+const refused = (reason: string): Merge => ({ by: "refused", reason });
+
+/** The shard that has the row with this key, else the one of group 0, which says that there is none. */
+const has = (table: string, column: string, value: string): Merge =>
+  slot(
+    `credits_router.slot_of_row('${table}', '${column}', (${value})::text)`,
+  );
+const each = (name: string): Merge => ({
+  by: "refused",
+  reason:
+    `Its result cannot be merged: select * from credits_router.each_${name}(…), or call it on a shard.`,
+  each: true,
+});
+
+const PAGED =
+  "It would have to merge pages of all shards: read them on each shard.";
+const SELF =
+  "It is about this database itself: call it on each shard, and make the router anew.";
+const OPERATORS =
+  "Operators are a copy on every shard: set them on each shard.";
+const FILES =
+  "Files lie where Storage is: its queue is worked off on each shard.";
+
+/** The one list that is kept by hand: of functions without p_account_id and p_job_id, or that need more. */
+export const MERGES: Readonly<Record<string, Merge>> = {
+  "credits.my_account_ids": OWN,
+  "credits.my_paying_account_ids": OWN,
+  "public.acknowledge_alert": has("credit_alerts", "id", "p_alert_id"),
+  "public.announce_expiring_grants": SUM,
+  "public.apply_retention": SUM,
+  "public.apply_schedule": SUM,
+  "public.archive_ledger": each("archive_ledger"),
+  "public.book_payment": slot("credits_router.payment_slot(p_payment)"),
+  "public.book_subscription": slot(
+    "credits_router.payment_slot(p_subscription)",
+  ),
+  "public.claim_events": CLAIM,
+  "public.claim_outputs_to_move": CLAIM,
+  "public.claim_provider_asks": CLAIM,
+  "public.claim_storage_deletions": refused(FILES),
+  "public.create_team_account": { by: "new", argument: "p_account_id" },
+  "public.detect_anomalies": ROWS,
+  "public.evaluate_alerts": SUM,
+  "public.expire_grants": SUM,
+  "public.find_outputs_to_move": SUM,
+  "public.find_payment": { by: "first", found: "answer is not null" },
+  "public.finish_erasures": SUM,
+  "public.finish_event": has("credit_events", "id", "p_event_id"),
+  "public.finish_storage_deletions": refused(FILES),
+  "public.follow_subscriptions": SUM,
+  "public.function_calls_due": ROWS,
+  "public.get_generation_stats": each("get_generation_stats"),
+  "public.grant_due_sign_ups": SUM,
+  "public.import_model_price": ROUTER,
+  "public.maintain_request_events": SUM,
+  "public.mute_alert_rule": ROUTER,
+  "public.note_payment_event": slot(
+    "credits_router.text_slot(p_event ->> 'id')",
+  ),
+  "public.operational_metrics": {
+    by: "rows",
+    columns:
+      "r.metric, r.labels || jsonb_build_object('shard', shard), r.value",
+    unreachable:
+      "'atomic_credits_shard_unreachable'::text, jsonb_build_object('shard', shard), 1::numeric",
+  },
+  "public.operator_abilities": slot("0"),
+  "public.operator_accounts_page": refused(PAGED),
+  "public.operator_acknowledge_alert": has(
+    "credit_alerts",
+    "id",
+    "p_alert_id",
+  ),
+  "public.operator_approve": has("operator_approvals", "id", "p_approval_id"),
+  "public.operator_book_payment": has("payments", "key", "p_payment_id"),
+  "public.operator_fix_discrepancy": refused(
+    "A discrepancy is of one shard: fix it there.",
+  ),
+  "public.operator_jobs_page": { by: "account" },
+  "public.operator_mute_alert": refused(
+    "Rules have one publisher: mute_alert_rule on the router.",
+  ),
+  "public.operator_payments_page": { by: "account" },
+  "public.operator_people": ROUTER,
+  "public.operator_reconcile": refused("Each shard reconciles its own books."),
+  "public.operator_reject": has("operator_approvals", "id", "p_approval_id"),
+  "public.operator_remove": refused(OPERATORS),
+  "public.operator_request_trail": ROWS,
+  "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
+  "public.operator_search": ROWS,
+  "public.operator_set": refused(OPERATORS),
+  "public.preview_payment": slot("credits_router.payment_slot(p_payment)"),
+  "public.preview_subscription": slot(
+    "credits_router.payment_slot(p_subscription)",
+  ),
+  "public.payment_status": {
+    by: "first",
+    found: "answer.status is distinct from 404",
+  },
+  "public.quote_generation": ROUTER,
+  "public.quote_text": ROUTER,
+  "public.reconcile_credit_ledger": each("reconcile_credit_ledger"),
+  "public.record_anomalies": SUM,
+  "public.refill_plans": SUM,
+  "public.repair_deployment": refused(SELF),
+  "public.request_function": ROUTER,
+  "public.retry_events": SUM,
+  "public.retry_payment": has("payments", "key", "p_key"),
+  "public.retry_payments": SUM,
+  "public.run_task": each("run_task"),
+  "public.set_model_price": ROUTER,
+  "public.set_product": ROUTER,
+  "public.sweep_overdue_jobs": SUM,
+  "public.text_terms": slot(
+    "credits_router.key_slot(p_key_hash, p_account_id)",
+  ),
+  "public.transfer_credits": OWN,
+  "public.transfer_credits_batch": OWN,
+  "public.verify_deployment": {
+    by: "rows",
+    columns: "format('%s (%s)', r.check_name, shard), r.ok, r.detail, r.remedy",
+    unreachable:
+      "format('the shard answers (%s)', shard), false, null::text, 'Start its server, or see what npm run shards -- check says.'::text",
+  },
+  "public.verify_operator_actions": each("verify_operator_actions"),
+};
+
+/** Functions that make somebody a member, and the argument that names them. */
+export const MEMBERS: Readonly<Record<string, string>> = {
+  "public.create_team_account": "p_owner_id",
+  "public.set_account_member": "p_user_id",
+};
+
+/** Tables that the router holds itself, and whose rows are equal on all shards: prices, plans and rules. */
+export const TERMS: readonly string[] = [
+  "credit_alert_rules",
+  "credit_anomaly_rules",
+  "credit_plans",
+  "credit_products",
+  "credit_scheduled_tasks",
+  "credit_settings",
+  "generation_model_costs",
+  "generation_model_rates",
+  "generation_models",
+  "reconciliation_classes",
+].map((name) => `public.${name}`);

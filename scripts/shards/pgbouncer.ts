@@ -1,0 +1,25 @@
+import { addressOf, type Fleet } from "./config.ts";
+
+/** pgbouncer.ini between the router and the shards: few connections on a shard, however many the router has. */
+export function pgbouncerIni({ shards, user }: Fleet, pool: number): string {
+  const databases = shards.map(({ url }) => {
+    const { host, port, dbname } = addressOf(url);
+    return `${dbname} = host=${host} port=${port} dbname=${dbname} pool_size=${pool}`;
+  });
+  return `; ${user} belongs into userlist.txt; name this pgbouncer as "through" of each shard.
+[databases]
+${databases.join("\n")}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = 6432
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/userlist.txt
+; A call is one statement, and postgres_fdw's cursors live in one transaction.
+pool_mode = transaction
+max_client_conn = 1000
+; The router's own limit comes first.
+query_wait_timeout = 5
+ignore_startup_parameters = extra_float_digits
+`;
+}

@@ -1,0 +1,252 @@
+create table credits_router.groups (
+  number integer primary key,
+  shard text not null
+);
+comment on table credits_router.groups is 'The shard of each group of slots; a group is the low 4 bits of a slot.';
+
+create view credits_router.shards as
+  select shard, min(number) as slot, array_agg(number order by number) as groups from credits_router.groups group by shard;
+comment on view credits_router.shards is 'The shards, and a slot by which each is reached.';
+
+create table credits_router.memberships (
+  user_id uuid not null,
+  account_id uuid not null,
+  primary key (user_id, account_id)
+);
+comment on table credits_router.memberships is
+  'Where to ask for a user''s teams. The shard of a team decides whether they still belong to it.';
+
+-- What the router's functions call. They belong to credits_router, which alone may use the shards' connections.
+create function credits_router.account_slot(p_account_id uuid)
+returns integer
+language sql
+stable
+as $$ select coalesce(credits.slot(p_account_id), 0) $$;
+comment on function credits_router.account_slot(uuid) is
+  'credits.slot; 0 for null, so that a shard refuses it in its own words.';
+
+create function credits_router.job_slot(p_job_id uuid)
+returns integer
+language sql
+stable
+as $$ select coalesce(('x' || left(p_job_id::text, 4))::bit(16)::integer, 0) $$;
+comment on function credits_router.job_slot(uuid) is
+  'The slot of a job''s account: the first 4 digits of its id.';
+
+create function credits_router.text_slot(p_text text)
+returns integer
+language sql
+stable
+as $$ select coalesce(hashtext(p_text) & 65535, 0) $$;
+comment on function credits_router.text_slot(text) is 'Some shard, always the same for one text.';
+
+create function credits_router.shard_of(p_account_id uuid)
+returns text
+language sql
+stable
+as $$ select shard from credits_router.groups where number = credits_router.account_slot(p_account_id) & 15 $$;
+comment on function credits_router.shard_of(uuid) is 'The name of the shard on which an account lives.';
+
+create function credits_router.is_outage(p_state text, p_message text)
+returns boolean
+language sql
+immutable
+as $$
+  -- XX000: PL/Proxy has no answer. 57P01 to 57P05: the shard's server ends or starts. 25006: it takes no writes now.
+  select p_state like '08%' or p_state ~ '^57P0[1-5]$' or p_state = 'XX000' and p_message like 'PL/Proxy function %'
+    or p_state = '25006' and p_message ~ '^[^ ]+\(\d+\): \[[^]]*\] REMOTE ERROR: '
+$$;
+comment on function credits_router.is_outage(text, text) is
+  'Whether an error says that a shard did not answer, rather than what it answered.';
+
+create function credits_router.raise_outage()
+returns void
+language plpgsql
+as $$
+begin
+  raise exception using errcode = '08006', message = 'the database of this account cannot be reached',
+    hint = 'Repeat the call with the same arguments.';
+end;
+$$;
+comment on function credits_router.raise_outage() is 'Raises 08006, which the Data API and the functions answer with 503.';
+
+create function credits_router.raise_again(p_state text, p_message text, p_detail text, p_hint text)
+returns void
+language plpgsql
+as $$
+declare
+  said constant text := regexp_replace(p_message, '^[^ ]+\(\d+\): \[[^]]*\] REMOTE ERROR: ', '');
+  cause constant text := regexp_replace(p_detail, '^Remote detail: ', '');
+  remedy constant text := regexp_replace(p_hint, '^Remote hint: ', '');
+begin
+  if credits_router.is_outage(p_state, p_message) then
+    perform credits_router.raise_outage();
+  -- An empty detail or hint is said as one; only an option that is left out is none.
+  elsif cause = '' and remedy = '' then
+    raise exception using errcode = p_state, message = said;
+  elsif cause = '' then
+    raise exception using errcode = p_state, message = said, hint = remedy;
+  elsif remedy = '' then
+    raise exception using errcode = p_state, message = said, detail = cause;
+  end if;
+  raise exception using errcode = p_state, message = said, detail = cause, hint = remedy;
+end;
+$$;
+comment on function credits_router.raise_again(text, text, text, text) is
+  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer.';
+
+create function credits_router.write_check(p_function text)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if current_setting('transaction_read_only')::boolean then
+    raise exception using errcode = '25006',
+      message = format('cannot execute %s in a read-only transaction', p_function);
+  end if;
+end;
+$$;
+comment on function credits_router.write_check(text) is
+  'A shard would write, as its transaction is another: a GET must not, here as on one database.';
+
+create function credits_router.account_check(p_account_id uuid, p_function text)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_account_id is null then
+    raise exception using errcode = '0A000', message = format('%s needs an account through the router', p_function),
+      hint = 'Name the account, or read all of them on each shard.';
+  end if;
+end;
+$$;
+comment on function credits_router.account_check(uuid, text) is 'Raises 0A000 where no account says which shard to ask.';
+
+create function credits_router.slot_of_row(p_table text, p_column text, p_value text)
+returns integer
+language plpgsql
+as $$
+declare
+  shard text;
+  slot integer;
+  is_here boolean;
+  unreachable boolean := false;
+begin
+  for shard, slot in select s.shard, s.slot from credits_router.shards as s order by s.slot loop
+    begin
+      execute format('select exists (select from credits_router.%I where %I = %L)', shard || '_' || p_table, p_column,
+        p_value) into is_here;
+      if is_here then
+        return slot;
+      end if;
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      end if;
+      unreachable := true;
+    end;
+  end loop;
+  if unreachable then
+    perform credits_router.raise_outage();
+  end if;
+  return 0;
+end;
+$$;
+comment on function credits_router.slot_of_row(text, text, text) is
+  'A slot of the shard that has a row; 0 where none has it. Raises 08006 where a shard that may have it does not answer.';
+
+create function credits_router.key_slot(p_key_hash text, p_account_id uuid)
+returns integer
+language plpgsql
+as $$
+begin
+  if p_key_hash is null or p_key_hash !~ '^[0-9a-f]{64}$' then
+    return credits_router.account_slot(p_account_id);
+  end if;
+  return credits_router.slot_of_row('credit_app_keys', 'hash', '\x' || p_key_hash);
+end;
+$$;
+comment on function credits_router.key_slot(text, uuid) is 'The slot of an app key''s account, or of the account.';
+
+create function credits_router.payment_slot(p_state jsonb)
+returns integer
+language plpgsql
+as $$
+declare
+  payment text := coalesce(p_state ->> 'key', '');
+  customer text := coalesce(p_state ->> 'customer', '');
+begin
+  if p_state ->> 'account_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    return credits_router.account_slot((p_state ->> 'account_id')::uuid);
+  elsif customer <> '' then
+    return credits_router.slot_of_row('payment_customers', 'customer_id', customer);
+  end if;
+  return credits_router.slot_of_row('payments', 'key', payment);
+end;
+$$;
+comment on function credits_router.payment_slot(jsonb) is
+  'The slot of the account that a payment''s state names, else of its customer''s; 0 for a payment that is nobody''s.';
+
+create function credits_router.membership_note(p_user_id uuid, p_account_id uuid)
+returns void
+language sql
+security definer
+set search_path = '', pg_temp
+as $$
+  insert into credits_router.memberships (user_id, account_id)
+  select p_user_id, p_account_id where p_user_id is not null and p_account_id is not null
+  on conflict do nothing
+$$;
+comment on function credits_router.membership_note(uuid, uuid) is 'Notes where to ask for a user''s teams.';
+
+create function credits_router.places_of_caller()
+returns uuid[]
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select array(select auth.uid() where auth.uid() is not null
+    union select account_id from credits_router.memberships where user_id = auth.uid() order by 1)
+$$;
+comment on function credits_router.places_of_caller() is
+  'Accounts that the caller may have, to say which shards are asked; my_account_ids says which of them they have.';
+
+create function credits_router.my_places()
+returns uuid[]
+language plpgsql
+immutable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  return credits_router.places_of_caller();
+end;
+$$;
+comment on function credits_router.my_places() is
+  'places_of_caller, called immutable so that it is an array when a query is planned: Postgres then leaves out the shards '
+  'that have none of them, also one that does not answer. planned_for refuses a plan that was kept for somebody else.';
+
+create function credits_router.planned_for(p_places uuid[])
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if p_places is distinct from credits_router.places_of_caller() then
+    raise exception using errcode = '0A000', message = 'this plan was kept for another caller',
+      hint = 'Send queries without prepared statements: db-prepared-statements = false of PostgREST.';
+  end if;
+  return true;
+end;
+$$;
+comment on function credits_router.planned_for(uuid[]) is
+  'Raises 0A000 where a prepared statement''s plan was made for another caller: it would leave out this one''s rows.';
+
+alter function credits_router.places_of_caller() owner to credits_router;
+alter function credits_router.my_places() owner to credits_router;
+alter function credits_router.planned_for(uuid[]) owner to credits_router;

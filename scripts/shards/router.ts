@@ -1,0 +1,226 @@
+import { readFile } from "node:fs/promises";
+import type { Fleet, Shard } from "./config.ts";
+import { dumpSchema, type Part } from "./dump.ts";
+import { proxySql } from "./functions.ts";
+import {
+  onDatabase,
+  readInterface,
+  readViews,
+  type Routine,
+  type ShardView,
+} from "./interface.ts";
+import { serversSql } from "./servers.ts";
+import { literal } from "./sql.ts";
+import {
+  isTerms,
+  keptParts,
+  partsOfShard,
+  type Relation,
+  tableOf,
+  viewOf,
+} from "./tables.ts";
+import { publicationSql, readTerms, subscribe } from "./terms.ts";
+
+/** What the router is made of. */
+export interface Router {
+  /** One script for a superuser. */
+  readonly sql: string;
+  /** What lies on the shards. */
+  readonly relations: readonly Relation[];
+}
+
+/** All of the router, from the catalog of the first shard. */
+export async function makeRouter(fleet: Fleet): Promise<Router> {
+  const [first] = fleet.shards;
+  if (!first) throw new Error("no shard: name one in the file");
+  const [parts, routines, views, helpers, own] = await Promise.all([
+    dumpSchema(first.url),
+    readInterface(first.url),
+    readViews(first.url),
+    readFile(new URL("./router.sql", import.meta.url), "utf8"),
+    readFile(new URL("./own.sql", import.meta.url), "utf8"),
+  ]);
+  const { sql, relations } = objectsOf(parts, routines, views);
+  const script = [
+    "set check_function_bodies = off;\nset search_path = '';",
+    rolesSql(fleet),
+    serversSql(fleet),
+    helpers,
+    ...sql,
+    ...fleet.shards.map((shard) => partsOfShard(relations, shard)),
+    groupsSql(fleet.shards),
+    own,
+    rightsSql,
+    publicationSql,
+    limitsSql(fleet),
+  ].join("\n\n");
+  return { sql: script, relations };
+}
+
+/** Roles that a shard's schema names, and the one that owns the router's functions. */
+function rolesSql({ user }: Fleet): string {
+  const roles = [user, "credits_router", "credits_auditor"];
+  const makes = [...new Set(roles)].map((role) =>
+    `  if to_regrole(${
+      literal(role)
+    }) is null then create role ${role}; end if;`
+  );
+  return `do $$\nbegin\n${makes.join("\n")}\nend;\n$$;
+create extension if not exists plproxy schema extensions;
+create extension if not exists postgres_fdw schema extensions;
+create schema credits_router authorization credits_router;`;
+}
+
+/** A shard's schema, in its order: functions send, tables of accounts lie on the shards, all else is the same. */
+function objectsOf(
+  parts: readonly Part[],
+  routines: readonly Routine[],
+  views: readonly ShardView[],
+): { sql: string[]; relations: Relation[] } {
+  const offered = new Map(
+    routines.map((routine) => [plain(routine.identity), routine]),
+  );
+  const merged = new Map(
+    views.map((view) => [`${view.schema}.${view.name}`, view]),
+  );
+  const relations: Relation[] = [];
+  const remote = (made: { relation: Relation; sql: string }) => {
+    relations.push(made.relation);
+    return made.sql;
+  };
+  const sql = keptParts(parts).map((part) => {
+    if (part.type === "TABLE" && !isTerms(part)) return remote(tableOf(part));
+    const view = merged.get(
+      `${part.schema}.${part.name.replace(" _RETURN", "")}`,
+    );
+    if (view && part.type === "VIEW") return remote(viewOf(view));
+    if (view && part.type === "RULE") return "";
+    const routine = part.type === "FUNCTION"
+      ? offered.get(plain(`${part.schema}.${part.name}`))
+      : undefined;
+    return (routine && proxySql(routine)) ?? nearSql(part);
+  });
+  return { sql, relations };
+}
+
+const OWN_ROWS =
+  /\((\w+(?:\.\w+)?) = ANY \(ARRAY\( SELECT credits\.my_(?:paying_)?account_ids\(\) AS my_(?:paying_)?account_ids\)\)\)/g;
+
+const PLANNED =
+  "( SELECT credits_router.planned_for(credits_router.my_places()) AS planned_for)";
+
+/** Where users read their own rows, the shards that have none are not asked: Postgres knows it when it plans. */
+function nearSql({ type, sql }: Part): string {
+  return type === "POLICY" || type === "VIEW"
+    ? sql.replace(
+      OWN_ROWS,
+      (whole, column) =>
+        `(${whole} AND (${column} = ANY (credits_router.my_places())) AND ${PLANNED})`,
+    )
+    : sql;
+}
+
+/** An identity without what pg_dump and Postgres write differently. */
+function plain(identity: string): string {
+  return identity.replaceAll(", ", ",");
+}
+
+/** Which shard has which groups. */
+export function groupsSql(shards: readonly Shard[]): string {
+  const groups = shards.flatMap(({ name, groups }) =>
+    groups.map((group) => `(${group}, ${literal(name)})`)
+  );
+  return `insert into credits_router.groups as g (number, shard) values ${
+    groups.join(", ")
+  }
+on conflict (number) do update set shard = excluded.shard;`;
+}
+
+const rightsSql = `grant credits_router to postgres;
+grant usage on schema credits, auth to credits_router;
+grant usage on schema credits_router to authenticated;
+revoke execute on all functions in schema credits_router from public;
+grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
+grant execute on function credits.slot(uuid) to credits_router;
+grant select on all tables in schema credits_router to credits_router;
+grant insert, update, delete on credits_router.memberships to credits_router;
+grant execute on all functions in schema credits_router to credits_router;`;
+
+function limitsSql({ seconds }: Fleet): string {
+  return `do $$
+begin
+  execute format('alter database %I set statement_timeout = %L', current_database(), '${seconds}s');
+  -- credits_router.my_places is another array for each caller: no plan may be kept.
+  execute format('alter database %I set plan_cache_mode = force_custom_plan', current_database());
+  execute format('alter database %I set search_path = "$user", public, extensions', current_database());
+end;
+$$;`;
+}
+
+/** Lets the router in, as the role whose rights it needs: those of the service, and of whom it calls for. */
+function admitSql({ user, password }: Fleet): string {
+  const secret = password ? `password ${literal(password)}` : "";
+  return `do $$
+begin
+  if to_regrole(${literal(user)}) is null then create role ${user}; end if;
+end;
+$$;
+alter role ${user} login bypassrls ${secret};
+grant anon, authenticated, service_role, credits_auditor to ${user};
+grant usage on schema public, credits to ${user};
+alter role ${user} set statement_timeout = 0;`;
+}
+
+/** Makes a database a shard that the router may call. */
+export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
+  await onDatabase(shard.url, (sql) => sql.unsafe(admitSql(fleet)));
+}
+
+/** Makes the router, lets it into each shard, and has the shards follow its prices; goes on where it broke off. */
+export async function initRouter(
+  fleet: Fleet,
+  say: (line: string) => void,
+): Promise<void> {
+  for (const shard of fleet.shards) {
+    await admit(fleet, shard);
+    say(`${shard.name}: the router may connect`);
+  }
+  if (await isRouter(fleet)) say("router: is made");
+  else await make(fleet, say);
+  for (const shard of fleet.shards) {
+    await subscribe(fleet, shard);
+    say(`${shard.name}: follows the router's prices, plans and rules`);
+  }
+  await onDatabase(
+    fleet.router,
+    (sql) => sql`select credits_router.refresh_memberships()`,
+  );
+}
+
+async function isRouter({ router }: Fleet): Promise<boolean> {
+  const [row] = await onDatabase(
+    router,
+    (sql) =>
+      sql`select to_regclass('credits_router.groups') is not null as made`,
+  );
+  return row!.made;
+}
+
+async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
+  const { sql: script } = await makeRouter(fleet);
+  const terms = await readTerms(fleet.shards[0]!.url);
+  await onDatabase(fleet.router, (sql) =>
+    sql.begin(async (tx) => {
+      await tx.unsafe(script);
+      // What the triggers would do has been done on the shard.
+      await tx.unsafe("set local session_replication_role = replica");
+      for (const { table, columns, rows } of terms) {
+        await tx.unsafe(
+          `insert into ${table} (${columns})
+            select ${columns} from json_populate_recordset(null::${table}, $1::text::json)`,
+          [rows],
+        );
+      }
+    }));
+  say(`router: made from ${fleet.shards[0]!.name}`);
+}

@@ -1,0 +1,60 @@
+import { addressOf, type Fleet, type Shard } from "./config.ts";
+import { optionsOf } from "./sql.ts";
+
+/** What a task or a report may take, in seconds: the most that the Data API allows. */
+const LONG_SECONDS = 60;
+
+/** Connections: PL/Proxy's for calls, which credits_router alone may use, and postgres_fdw's for reading. */
+export function serversSql(fleet: Fleet): string {
+  const { shards, user, password, seconds } = fleet;
+  const login = { user, ...(password ? { password } : {}) };
+  // Longer than statement_timeout on the router, so that it counts only where that one cannot.
+  const clusters = { credits: seconds + 2, credits_long: LONG_SECONDS + 2 };
+  return [
+    ...Object.entries(clusters).map(([name, query_timeout]) =>
+      `create server ${name} foreign data wrapper plproxy ${
+        optionsOf({
+          query_timeout: String(query_timeout),
+          ...partsOf(shards),
+        })
+      };
+grant usage on foreign server ${name} to credits_router;
+create user mapping for credits_router server ${name} ${optionsOf(login)};`
+    ),
+    ...shards.map((shard) => readingSql(shard, fleet)),
+  ].join("\n");
+}
+
+/** Where PL/Proxy finds each group of slots. */
+function partsOf(shards: readonly Shard[]): Record<string, string> {
+  const parts = shards.flatMap(({ through, groups }) =>
+    groups.map((group) => [group, connection(through)] as const)
+  ).sort(([a], [b]) => a - b);
+  return Object.fromEntries(parts.map(([group, at]) => [`p${group}`, at]));
+}
+
+/** Sends calls to where the shards now are. */
+export function redirectSql({ shards }: Fleet): string {
+  const options = optionsOf(partsOf(shards), "set");
+  return `alter server credits ${options};\nalter server credits_long ${options};`;
+}
+
+function connection(url: string): string {
+  const { host, port, dbname } = addressOf(url);
+  return `host=${host} port=${port} dbname=${dbname} connect_timeout=3`;
+}
+
+/** postgres_fdw's connection to a shard. */
+export function readingSql(
+  { name, through }: Shard,
+  { user, password }: Fleet,
+): string {
+  const login = password
+    ? { user, password }
+    : { user, password_required: "false" };
+  const options = { ...addressOf(through), connect_timeout: "3" };
+  return `create server credits_${name} foreign data wrapper postgres_fdw ${
+    optionsOf({ ...options, fetch_size: "1000", async_capable: "true" })
+  };
+create user mapping for public server credits_${name} ${optionsOf(login)};`;
+}

@@ -1,0 +1,84 @@
+import type postgres from "postgres";
+import type { Fleet, Shard } from "./config.ts";
+import { onDatabase } from "./interface.ts";
+import { TERMS } from "./merges.ts";
+import { literal } from "./sql.ts";
+
+/** Prices, plans and rules: the router publishes them, and each shard subscribes. */
+const PUBLICATION = "credits_terms";
+
+/** Rows of a table, as JSON. */
+export interface Terms {
+  readonly table: string;
+  readonly columns: string;
+  readonly rows: string;
+}
+
+/** Prices, plans and rules of a database. */
+export function readTerms(url: string): Promise<Terms[]> {
+  return onDatabase(url, (sql) =>
+    Promise.all(TERMS.map(async (table) => {
+      const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
+        `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
+          (select string_agg(quote_ident(attname), ', ') from pg_attribute
+            where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '') as columns`,
+        [table],
+      );
+      return { table, ...row! };
+    })));
+}
+
+/** What the router publishes. */
+export const publicationSql = `create publication ${PUBLICATION} for table ${
+  TERMS.join(", ")
+};`;
+
+/** Has a shard follow the router's prices, plans and rules from now on; nothing where it does already. */
+export async function subscribe(
+  { router }: Fleet,
+  { name, url }: Shard,
+): Promise<void> {
+  const slot = `${PUBLICATION}_${name}`;
+  // Made before, because a subscription on the publisher's own server would wait for itself.
+  await onDatabase(
+    router,
+    (sql) =>
+      sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')
+      where not exists (select from pg_replication_slots where slot_name = ${slot})`,
+  );
+  await onDatabase(url, async (sql) => {
+    if ((await findSubscription(sql)) !== undefined) return;
+    await sql.unsafe(
+      `create subscription ${PUBLICATION} connection ${literal(router)}
+        publication ${PUBLICATION}
+        with (create_slot = false, slot_name = ${slot}, copy_data = false)`,
+    );
+  });
+}
+
+/** Ends what subscribe began; the slot stays for another database of the same shard. */
+export async function unsubscribe({ url }: Shard): Promise<void> {
+  await onDatabase(url, async (sql) => {
+    if ((await findSubscription(sql)) === undefined) return;
+    await sql.unsafe(`alter subscription ${PUBLICATION} disable`);
+    await sql.unsafe(
+      `alter subscription ${PUBLICATION} set (slot_name = none)`,
+    );
+    await sql.unsafe(`drop subscription ${PUBLICATION}`);
+  });
+}
+
+/** Whether a shard follows the router's prices, plans and rules. */
+export async function isSubscribed(url: string): Promise<boolean> {
+  return (await onDatabase(url, findSubscription)) ?? false;
+}
+
+/** Whether the subscription is enabled; undefined: there is none. */
+async function findSubscription(
+  sql: postgres.Sql,
+): Promise<boolean | undefined> {
+  const [known] = await sql`select s.subenabled from pg_subscription as s
+    join pg_database as d on d.oid = s.subdbid
+    where d.datname = current_database() and s.subname = ${PUBLICATION}`;
+  return known?.subenabled;
+}

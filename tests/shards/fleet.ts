@@ -1,0 +1,103 @@
+import postgres from "postgres";
+import { afterAll, beforeAll, inject } from "vitest";
+import type { Fleet } from "../../scripts/shards/config.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import { withDatabase } from "../../scripts/test/database.ts";
+import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
+
+export { SHARDS };
+
+/** Whether this machine can run a fleet: Debian's Postgres with PL/Proxy. */
+export const canRoute = await hasPlProxy();
+
+/** What a file's tests use of the one fleet. */
+export interface SharedFleet {
+  readonly fleet: Fleet;
+  readonly router: postgres.Sql;
+  /** Ids of accounts that no other file uses, one for each shard. */
+  readonly accounts: readonly string[];
+}
+
+/** The fleet that all files share; the global set-up starts it when the first file asks. */
+export async function findFleet(): Promise<Fleet> {
+  return await ask("");
+}
+
+/** Stops the server of the last shard at once, or starts it again. */
+export async function lastShard(action: "stop" | "start"): Promise<void> {
+  await ask(`/${action}`);
+}
+
+async function ask<T>(path: string): Promise<T> {
+  const answer = await fetch(`${inject("stacks")}/fleet${path}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return await answer.json();
+}
+
+/**
+ * The fleet, for the tests of a file.
+ *
+ * @param alone nobody else uses it meanwhile: for a file that stops a shard, or changes what is common
+ */
+export function useFleet({ alone = false } = {}): SharedFleet {
+  const shared: { -readonly [K in keyof SharedFleet]?: SharedFleet[K] } = {};
+  let gate: postgres.Sql;
+  beforeAll(async () => {
+    if (!canRoute) return;
+    shared.fleet = await findFleet();
+    const { router } = shared.fleet;
+    gate = postgres(withDatabase(router, "bare"), { max: 1 });
+    await gate`set statement_timeout = 0`;
+    await gate.unsafe(
+      `select pg_advisory_lock${alone ? "" : "_shared"}(4242)`,
+    );
+    // The router keeps no plans: what is asked depends on who asks.
+    shared.router = postgres(router, {
+      max: 4,
+      prepare: false,
+      onnotice: () => {},
+    });
+    shared.accounts = await accountsOf(shared.fleet);
+  });
+  afterAll(async () => {
+    await shared.router?.end({ timeout: 5 });
+    await gate?.end({ timeout: 5 });
+  });
+  return shared as SharedFleet;
+}
+
+/** New ids of accounts, one for each shard. */
+export async function accountsOf(fleet: Fleet): Promise<string[]> {
+  return await onDatabase(
+    fleet.router,
+    (sql) =>
+      Promise.all(SHARDS.map(async (shard) => {
+        const [row] = await sql`select id from
+        (select gen_random_uuid() as id from generate_series(1, 200)) as i
+        where credits_router.shard_of(id) = ${shard} limit 1`;
+        return row!.id as string;
+      })),
+  );
+}
+
+/** Runs an action in a transaction as a role of the Data API. */
+export function as<T>(
+  sql: postgres.Sql,
+  role: string,
+  sub: string | undefined,
+  action: (tx: postgres.TransactionSql) => Promise<T>,
+): Promise<T> {
+  return sql.begin(async (tx) => {
+    const claims = JSON.stringify({ role, sub });
+    await tx`select set_config('role', ${role}, true),
+      set_config('request.jwt.claim.sub', ${sub ?? ""}, true),
+      set_config('request.jwt.claims', ${claims}, true)`;
+    return await action(tx);
+  }) as Promise<T>;
+}
+
+/** Runs an action as the app's server does. */
+export const asService = <T>(
+  sql: postgres.Sql,
+  action: (tx: postgres.TransactionSql) => Promise<T>,
+) => as(sql, "service_role", undefined, action);

@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto";
+import type postgres from "postgres";
+import { describe, expect, test } from "vitest";
+import { findDifferences } from "../../scripts/shards/check.ts";
+import type { Fleet } from "../../scripts/shards/config.ts";
+import { onDatabase, readInterface } from "../../scripts/shards/interface.ts";
+import {
+  as,
+  asService as service,
+  canRoute,
+  SHARDS,
+  useFleet,
+} from "./fleet.ts";
+
+describe.skipIf(!canRoute)("a router of four shards is as one database", () => {
+  const shared = useFleet();
+
+  test("credits move on the account's own shard", async () => {
+    await movesCredits(shared.router, shared.fleet, shared.accounts);
+  });
+
+  test("users see their own alone", async () => {
+    await showsUsersTheirOwn(shared.router, shared.accounts);
+  });
+
+  test("an error keeps its code, message and hint", async () => {
+    await saysWhatWentWrong(shared.router, shared.accounts);
+  });
+
+  test("what cannot be done is refused", async () => {
+    await refusesWhatItCannotDo(shared.router, shared.accounts);
+  });
+});
+
+describe.skipIf(!canRoute)("a shard", () => {
+  const shared = useFleet({ alone: true });
+
+  test("that differs is named", async () => {
+    await comparesCatalogs(shared.fleet);
+  });
+});
+
+async function movesCredits(
+  router: postgres.Sql,
+  fleet: Fleet,
+  accounts: readonly string[],
+): Promise<void> {
+  for (const [i, id] of accounts.entries()) {
+    const jobs = await service(router, async (tx) => {
+      await tx`select * from public.grant_credits(p_account_id => ${id}, p_amount => 1000,
+        p_external_ref => ${`test:${id}`})`;
+      const charge = () =>
+        tx`select * from public.atomic_charge_credits(p_account_id => ${id},
+        p_model => 'standard-image', p_input => '{"prompt": "a cat"}', p_idempotency_key => ${randomUUID()})`;
+      return [(await charge())[0]!, (await charge())[0]!];
+    });
+    expect(jobs.map(({ status }) => status)).toEqual([201, 201]);
+    const [made, unwanted] = jobs.map(({ job_id }) => job_id as string);
+    const { settled, refunded } = await service(router, async (tx) => ({
+      settled:
+        (await tx`select * from public.settle_generation(p_job_id => ${made!}, p_output => '{"outputs": []}')`)[
+          0
+        ]!,
+      refunded:
+        (await tx`select * from public.refund_credits(p_job_id => ${unwanted!})`)[
+          0
+        ]!,
+    }));
+    expect(settled.status).toBe("succeeded");
+    expect(refunded.status).toBe("canceled");
+    // On its own shard, and on no other.
+    for (const [j, shard] of fleet.shards.entries()) {
+      const [there] = await onDatabase(
+        shard.url,
+        (sql) =>
+          sql`select count(*)::int as entries from public.credit_ledger where account_id = ${id}`,
+      );
+      expect(there!.entries > 0).toBe(i === j);
+    }
+  }
+}
+
+async function showsUsersTheirOwn(
+  router: postgres.Sql,
+  accounts: readonly string[],
+): Promise<void> {
+  const [own, other] = accounts;
+  // A user's own account has the user's id as its user.
+  const seen = await as(router, "authenticated", own, async (tx) => ({
+    ids: await tx`select distinct account_id from public.credit_ledger`,
+    foreign:
+      await tx`select from public.credit_ledger where account_id = ${other!}`,
+    statement:
+      await tx`select * from public.account_statement(${own!}, '-infinity', 'infinity')`,
+    theirs:
+      await tx`select * from public.account_statement(${other!}, '-infinity', 'infinity')
+        where line not in ('opening', 'closing')`,
+    balance:
+      (await tx`select public.balance_as_of(${own!}, now()) as own, public.balance_as_of(${other!}, now()) as other`)[
+        0
+      ]!,
+  }));
+  expect(seen.ids.map(({ account_id }) => account_id)).toEqual([own]);
+  expect(seen.foreign).toHaveLength(0);
+  expect(seen.statement.length).toBeGreaterThan(2);
+  expect(seen.theirs).toHaveLength(0);
+  expect(Number(seen.balance.own)).toBeGreaterThan(0);
+  expect(Number(seen.balance.other)).toBe(0);
+  const all = await service(
+    router,
+    (tx) =>
+      tx`select distinct account_id from public.credit_ledger where account_id = any(${[
+        ...accounts,
+      ]})`,
+  );
+  expect(all).toHaveLength(SHARDS.length);
+}
+
+async function saysWhatWentWrong(
+  router: postgres.Sql,
+  [id]: readonly string[],
+): Promise<void> {
+  const missing = await service(
+    router,
+    (tx) => tx`select public.settle_generation(${randomUUID()}, '{}')`,
+  ).catch((error) => error);
+  expect(missing.code).toBe("PT404");
+  expect(missing.message).not.toMatch(/REMOTE|s\d|public\./);
+  const misuse = await service(
+    router,
+    (tx) => tx`select public.grant_credits(${id!}, -1)`,
+  ).catch((error) => error);
+  expect(misuse.code).toBe("22023");
+  expect(misuse.message).toMatch(/^amount must be/);
+  expect(misuse.hint ?? "").not.toMatch(/^Remote/);
+  const denied = await as(
+    router,
+    "authenticated",
+    id,
+    (tx) => tx`select public.grant_credits(${id!}, 1)`,
+  ).catch((error) => error);
+  expect(denied.code).toBe("42501");
+}
+
+async function refusesWhatItCannotDo(
+  router: postgres.Sql,
+  [a, b]: readonly string[],
+): Promise<void> {
+  const refused = await service(
+    router,
+    (tx) =>
+      tx`select public.transfer_credits(p_from_account_id => ${a!}, p_to_account_id => ${b!}, p_amount => 1,
+      p_external_ref => ${randomUUID()})`,
+  ).catch((error) => error);
+  expect(refused.code).toBe("0A000");
+}
+
+/** Everything that a caller sees of a function, a table or a type is equal; a change of one shard is named. */
+async function comparesCatalogs(fleet: Fleet): Promise<void> {
+  expect(await findDifferences(fleet)).toEqual([]);
+  const [offered, routed] = await Promise.all([
+    readInterface(fleet.shards[0]!.url),
+    readInterface(fleet.router),
+  ]);
+  expect(routed).toEqual(offered);
+  await onDatabase(fleet.shards[2]!.url, async (sql) => {
+    await sql`grant execute on function public.grant_credits to anon`;
+    await sql`update public.credit_settings set low_balance_credits = low_balance_credits + 1`;
+  });
+  const differences = await findDifferences(fleet);
+  await onDatabase(fleet.shards[2]!.url, async (sql) => {
+    await sql`revoke execute on function public.grant_credits from anon`;
+    await sql`update public.credit_settings set low_balance_credits = low_balance_credits - 1`;
+  });
+  expect(differences.map(({ where }) => where)).toEqual(["s2", "s2"]);
+  expect(differences[0]!.what).toMatch(/^function public\.grant_credits/);
+  expect(differences[1]!.what).toMatch(/^row public\.credit_settings/);
+}
