@@ -573,7 +573,7 @@ declare
 begin
   select a.id into elsewhere
   from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
-  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  where not credits.is_own_account(a.id) limit 1;
   if found then
     perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
       'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
@@ -6343,4 +6343,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '07b88182c93aaaaed63abbb474bcdcd8d02ea66fd9e20076be846989cb4e451e');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '62a898f9b0c02cede7a389e02ec85ef86b031e5105632e2215ed94b3a50cc7db');
