@@ -1,5 +1,6 @@
 import { findDifferences } from "./shards/check.ts";
-import { type Fleet, readFleet } from "./shards/config.ts";
+import { type Fleet, readFleet, writeFleet } from "./shards/config.ts";
+import { addShard, moveShard } from "./shards/move.ts";
 import { pgbouncerIni } from "./shards/pgbouncer.ts";
 import { initRouter, makeRouter } from "./shards/router.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
@@ -9,10 +10,15 @@ const HELP =
 
   npm run shards -- init       makes the router, from the catalog of the first shard
   npm run shards -- check      says in what the router and the shards differ
+  npm run shards -- move <shard> <url>
+                               takes a shard to a database that does not exist yet; its writes stop meanwhile
+  npm run shards -- add <shard> <url> --from <shard>
+                               gives half of a shard's groups to a new shard; its writes stop meanwhile
   npm run shards -- pgbouncer  prints pgbouncer.ini, to stand between router and shards
   npm run shards -- sql        prints what init would run on the router
 
   --file <path>   the shards (default: shards.json)
+  --from <shard>  which shard is divided
   --pool <n>      connections of pgbouncer to a shard (default: 20)
   --help          this text
 
@@ -21,7 +27,8 @@ shards.json:
     "shards": [{ "name": "s0", "url": "postgresql://…/s0", "groups": [0, 2, 4, 6, 8, 10, 12, 14] }, …] }
 
 An account's group is the low 4 bits of its slot. URLs are for a superuser. "through" of a shard is where the router
-connects (pgbouncer), if it is not the database itself. SHARDS_PASSWORD is the password of the router's role.`;
+connects (pgbouncer), if it is not the database itself. SHARDS_PASSWORD is the password of the router's role.
+What breaks off goes on where it was when the same command is run again. move and add write the file anew.`;
 
 /** Makes, compares and describes the databases of a fleet. */
 export async function main(terminal: Terminal): Promise<number> {
@@ -29,41 +36,66 @@ export async function main(terminal: Terminal): Promise<number> {
     allowPositionals: true,
     options: {
       file: { type: "string", default: "shards.json" },
+      from: { type: "string", default: "" },
       pool: { type: "string", default: "20" },
       help: { type: "boolean", default: false },
     },
   });
   const { console, env } = terminal;
-  const run = positionals.length === 1 && COMMANDS[positionals[0]!];
-  if (values.help || !run) {
+  const [name = "", shard = "", url = ""] = positionals;
+  const run = COMMANDS[name];
+  const isWhole = name === "move" || name === "add" ? url : positionals[0];
+  if (values.help || !run || !isWhole) {
     console.log(HELP);
     return values.help ? 0 : 1;
   }
   const fleet = await readFleet(values.file, env);
-  return run(fleet, terminal, Number(values.pool));
+  return run(
+    fleet,
+    { ...values, pool: Number(values.pool), shard, url },
+    (line) => console.log(line),
+  );
 }
 
-type Run = (fleet: Fleet, terminal: Terminal, pool: number) => Promise<number>;
+interface Arguments {
+  readonly file: string;
+  readonly from: string;
+  readonly pool: number;
+  readonly shard: string;
+  readonly url: string;
+}
+
+type Run = (
+  fleet: Fleet,
+  told: Arguments,
+  say: (line: string) => void,
+) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Run>> = {
-  init: async (fleet, { console }) => {
-    await initRouter(fleet, (line) => console.log(line));
+  init: async (fleet, _, say) => {
+    await initRouter(fleet, say);
     return 0;
   },
-  check: async (fleet, { console }) => {
+  move: async (fleet, { shard, url, file }, say) => {
+    await writeFleet(file, await moveShard(fleet, shard, url, say));
+    return 0;
+  },
+  add: async (fleet, { shard: name, url, from, file }, say) => {
+    await writeFleet(file, await addShard(fleet, { name, from, url }, say));
+    return 0;
+  },
+  check: async (fleet, _, say) => {
     const differences = await findDifferences(fleet);
-    for (const { where, what } of differences) {
-      console.log(`${where}: ${what}`);
-    }
-    if (differences.length === 0) console.log("The shards are equal.");
+    for (const { where, what } of differences) say(`${where}: ${what}`);
+    if (differences.length === 0) say("The shards are equal.");
     return differences.length === 0 ? 0 : 1;
   },
-  pgbouncer: (fleet, { console }, pool) => {
-    console.log(pgbouncerIni(fleet, pool));
+  pgbouncer: (fleet, { pool }, say) => {
+    say(pgbouncerIni(fleet, pool));
     return Promise.resolve(0);
   },
-  sql: async (fleet, { console }) => {
-    console.log((await makeRouter(fleet)).sql);
+  sql: async (fleet, _, say) => {
+    say((await makeRouter(fleet)).sql);
     return 0;
   },
 };

@@ -34,17 +34,37 @@ export async function findDifferences(
       : compare(expected, actual, first.name);
     return differences.map((what) => ({ where: name, what }));
   }));
-  const lagging = await Promise.all(shards.map(describeSubscription));
-  return [...found, ...lagging].flat();
+  const themselves = await Promise.all(shards.map(describeShard));
+  return [...found, ...themselves].flat();
 }
 
-/** Where a shard that answers does not follow the router's prices, plans and rules. */
-async function describeSubscription(
-  { name, url }: Shard,
-): Promise<Difference[]> {
+/** Where a shard that answers is another, or does not follow the router's prices, plans and rules. */
+async function describeShard(shard: Shard): Promise<Difference[]> {
+  const { name, url } = shard;
   const follows = await isSubscribed(url).catch(() => true);
-  const what = "it does not follow the router's prices, plans and rules";
-  return follows ? [] : [{ where: name, what }];
+  const is = await describeItself(url).catch(() => undefined);
+  const should = saysOf(name, shard.groups);
+  return [
+    ...follows
+      ? []
+      : ["it does not follow the router's prices, plans and rules"],
+    ...is === undefined || is === should
+      ? []
+      : [`it says that it is ${is}, not ${should}`],
+  ].map((what) => ({ where: name, what }));
+}
+
+const saysOf = (name: string, groups: readonly number[]) =>
+  `${name} with the slot groups ${
+    [...groups].sort((a, b) => a - b).join(", ")
+  }`;
+
+async function describeItself(url: string): Promise<string> {
+  const [shard] = await onDatabase(
+    url,
+    (sql) => sql`select name, slot_groups from credits.shard`,
+  );
+  return shard ? saysOf(shard.name, shard.slot_groups) : "no shard";
 }
 
 /** @param than the name of the database that is expected */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 
 /** Groups of slots: the low 4 bits of an account's slot. A group is never split, and is moved as a whole. */
 export const GROUPS = 16;
@@ -51,6 +51,13 @@ export async function readFleet(
   );
   checkGroups(shards);
   return { router, shards, user, seconds, password: env.SHARDS_PASSWORD };
+}
+
+/** Writes what readFleet reads; never the password. */
+export async function writeFleet(file: string, fleet: Fleet): Promise<void> {
+  const { password: _, ...written } = fleet;
+  await writeFile(`${file}.new`, `${JSON.stringify(written, null, 2)}\n`);
+  await rename(`${file}.new`, file);
 }
 
 /**

@@ -128,6 +128,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
   "public.operator_search": ROWS,
   "public.operator_set": refused(OPERATORS),
+  "public.person_leaves": OWN,
   "public.preview_payment": slot("credits_router.payment_slot(p_payment)"),
   "public.preview_subscription": slot(
     "credits_router.payment_slot(p_subscription)",
@@ -155,6 +156,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.transfer_credits": OWN,
   "public.transfer_credits_batch": OWN,
+  "public.transfers_in_flight": CLAIM,
   "public.verify_deployment": {
     by: "rows",
     columns: "format('%s (%s)', r.check_name, shard), r.ok, r.detail, r.remedy",

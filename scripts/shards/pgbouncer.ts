@@ -6,7 +6,8 @@ export function pgbouncerIni({ shards, user }: Fleet, pool: number): string {
     const { host, port, dbname } = addressOf(url);
     return `${dbname} = host=${host} port=${port} dbname=${dbname} pool_size=${pool}`;
   });
-  return `; ${user} belongs into userlist.txt; name this pgbouncer as "through" of each shard.
+  return `; An example, to stand on the router's machine or on each shard's. ${user} belongs into userlist.txt;
+; name this pgbouncer as "through" of each shard, and run init again.
 [databases]
 ${databases.join("\n")}
 

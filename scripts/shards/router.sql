@@ -16,6 +16,13 @@ create table credits_router.memberships (
 comment on table credits_router.memberships is
   'Where to ask for a user''s teams. The shard of a team decides whether they still belong to it.';
 
+create table credits_router.moves (
+  shard text primary key,
+  target text not null,
+  step text not null check (step in ('begun', 'copied', 'switched'))
+);
+comment on table credits_router.moves is 'A shard on its way to another database, for npm run shards -- move and add.';
+
 -- What the router's functions call. They belong to credits_router, which alone may use the shards' connections.
 create function credits_router.account_slot(p_account_id uuid)
 returns integer

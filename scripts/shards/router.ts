@@ -9,7 +9,7 @@ import {
   type Routine,
   type ShardView,
 } from "./interface.ts";
-import { serversSql } from "./servers.ts";
+import { redirectSql, rereadSql, serversSql } from "./servers.ts";
 import { literal } from "./sql.ts";
 import {
   isTerms,
@@ -173,7 +173,10 @@ alter role ${user} set statement_timeout = 0;`;
 
 /** Makes a database a shard that the router may call. */
 export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
-  await onDatabase(shard.url, (sql) => sql.unsafe(admitSql(fleet)));
+  await onDatabase(shard.url, async (sql) => {
+    await sql.unsafe(admitSql(fleet));
+    await sql`select credits.become_shard(${shard.name}, ${[...shard.groups]})`;
+  });
 }
 
 /** Makes the router, lets it into each shard, and has the shards follow its prices; goes on where it broke off. */
@@ -185,7 +188,7 @@ export async function initRouter(
     await admit(fleet, shard);
     say(`${shard.name}: the router may connect`);
   }
-  if (await isRouter(fleet)) say("router: is made");
+  if (await isRouter(fleet)) await redirect(fleet, say);
   else await make(fleet, say);
   for (const shard of fleet.shards) {
     await subscribe(fleet, shard);
@@ -195,6 +198,16 @@ export async function initRouter(
     fleet.router,
     (sql) => sql`select credits_router.refresh_memberships()`,
   );
+}
+
+/** Has a router that is made reach the shards where the file says: pgbouncer, once there is one. */
+async function redirect(fleet: Fleet, say: (line: string) => void) {
+  await onDatabase(fleet.router, (sql) =>
+    sql.begin(async (tx) => {
+      await tx.unsafe(redirectSql(fleet));
+      for (const shard of fleet.shards) await tx.unsafe(rereadSql(shard));
+    }));
+  say("router: is made; it reaches the shards where the file says");
 }
 
 async function isRouter({ router }: Fleet): Promise<boolean> {

@@ -39,6 +39,13 @@ export function redirectSql({ shards }: Fleet): string {
   return `alter server credits ${options};\nalter server credits_long ${options};`;
 }
 
+/** Reads a shard where it now is. */
+export function rereadSql({ name, through }: Shard): string {
+  return `alter server credits_${name} ${
+    optionsOf(addressOf(through), "set")
+  };`;
+}
+
 function connection(url: string): string {
   const { host, port, dbname } = addressOf(url);
   return `host=${host} port=${port} dbname=${dbname} connect_timeout=3`;
@@ -49,7 +56,7 @@ export function readingSql(
   { name, through }: Shard,
   { user, password }: Fleet,
 ): string {
-  const login = password
+  const login: Record<string, string> = password
     ? { user, password }
     : { user, password_required: "false" };
   const options = { ...addressOf(through), connect_timeout: "3" };

@@ -56,10 +56,51 @@ export async function subscribe(
   });
 }
 
-/** Ends what subscribe began; the slot stays for another database of the same shard. */
-export async function unsubscribe({ url }: Shard): Promise<void> {
+/**
+ * Has a shard follow no longer, and keeps its place for the database that follows instead of it, or beside it.
+ *
+ * @param heir the shard whose place it is
+ */
+export async function handOver(
+  { router }: Fleet,
+  { name, url }: Shard,
+  heir: string,
+): Promise<void> {
+  const seen = await onDatabase(url, async (sql) => {
+    await sql`set default_transaction_read_only = off`;
+    if ((await findSubscription(sql)) === undefined) return undefined;
+    await sql.unsafe(`alter subscription ${PUBLICATION} disable`);
+    for (;;) {
+      const [at] = await sql`select remote_lsn::text as lsn,
+          exists (select from pg_stat_activity where backend_type = 'logical replication worker'
+            and datname = current_database()) as works
+        from pg_subscription as s join pg_database as d on d.oid = s.subdbid
+        left join pg_replication_origin_status as o on o.external_id = 'pg_' || s.oid
+        where d.datname = current_database() and s.subname = ${PUBLICATION}`;
+      if (!at!.works) return at!.lsn as string | null;
+      await sql`select pg_sleep(0.05)`;
+    }
+  });
+  if (seen === undefined) return;
+  const [from, to] = [name, heir].map((shard) => `${PUBLICATION}_${shard}`);
+  await onDatabase(router, async (sql) => {
+    await sql`select pg_copy_logical_replication_slot(${from!}, ${to!})
+      where not exists (select from pg_replication_slots where slot_name = ${to!})`;
+    // Only what it has not seen: the copy of its rows has the rest.
+    await sql`select pg_replication_slot_advance(slot_name, ${seen}::pg_lsn) from pg_replication_slots
+      where slot_name = ${to!} and not active and confirmed_flush_lsn < ${seen}::pg_lsn`;
+  });
+}
+
+/** Has a shard follow again, or for ever no longer; its place on the router stays. */
+export async function resume({ url }: Shard, follow: boolean): Promise<void> {
   await onDatabase(url, async (sql) => {
+    await sql`set default_transaction_read_only = off`;
     if ((await findSubscription(sql)) === undefined) return;
+    if (follow) {
+      await sql.unsafe(`alter subscription ${PUBLICATION} enable`);
+      return;
+    }
     await sql.unsafe(`alter subscription ${PUBLICATION} disable`);
     await sql.unsafe(
       `alter subscription ${PUBLICATION} set (slot_name = none)`,

@@ -28,17 +28,11 @@ export async function startPgBouncer(
   poolSize: number,
 ): Promise<Pooler> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
-  const home = openHome(
-    await mkdtemp(join(tmpdir(), "atomic-credits-pgbouncer-")),
-  );
   const listenPort = await freePort();
-  const file = join(home.path, "pgbouncer.ini");
-  writeFileSync(
-    file,
-    `[databases]
+  const stop = await runPgBouncer(`[databases]
 postgres = host=${hostname} port=${port} dbname=${
-      pathname.slice(1)
-    } user=${username} password=${password}
+    pathname.slice(1)
+  } user=${username} password=${password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = ${listenPort}
@@ -47,23 +41,31 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${poolSize}
 ignore_startup_parameters = extra_float_digits
-`,
+`);
+  const url =
+    `postgresql://${username}@127.0.0.1:${listenPort}/postgres?sslmode=disable`;
+  await expect.poll(() => answers(url), { timeout: 10_000 }).toBe(true);
+  return { url, stop };
+}
+
+/** Runs pgbouncer with a configuration; resolves to what stops it. */
+export async function runPgBouncer(ini: string): Promise<() => Promise<void>> {
+  const home = openHome(
+    await mkdtemp(join(tmpdir(), "atomic-credits-pgbouncer-")),
   );
+  const file = join(home.path, "pgbouncer.ini");
+  writeFileSync(file, ini);
   const child = spawn(PROGRAM, ["-q", file], {
     ...home.identity,
     cwd: home.path,
     stdio: "ignore",
   });
-  const stop = async () => {
+  return async () => {
     if (child.exitCode === null && child.kill("SIGKILL")) {
       await once(child, "exit");
     }
     removeHome(home.path);
   };
-  const url =
-    `postgresql://${username}@127.0.0.1:${listenPort}/postgres?sslmode=disable`;
-  await expect.poll(() => answers(url), { timeout: 10_000 }).toBe(true);
-  return { url, stop };
 }
 
 async function answers(url: string): Promise<boolean> {

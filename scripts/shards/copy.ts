@@ -1,0 +1,152 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { pipeline } from "node:stream/promises";
+import type postgres from "postgres";
+import { addressOf, type Fleet, type Shard } from "./config.ts";
+import { onDatabase } from "./interface.ts";
+
+/** A database of the same server that is always there. */
+export function maintenanceOf(url: string): string {
+  const maintenance = new URL(url);
+  maintenance.pathname = "/template1";
+  return maintenance.href;
+}
+
+/** New sessions of a shard cannot write, and there are only new ones. */
+export async function stopWrites({ url }: Shard): Promise<void> {
+  await setReadOnly(url, true);
+}
+
+/** Undoes stopWrites. */
+export async function admitWrites({ url }: Shard): Promise<void> {
+  await setReadOnly(url, false);
+}
+
+async function setReadOnly(url: string, is: boolean): Promise<void> {
+  const { dbname } = addressOf(url);
+  await onDatabase(maintenanceOf(url), async (sql) => {
+    await sql.unsafe(
+      `alter database ${quoted(dbname!)} ${
+        is
+          ? "set default_transaction_read_only = on"
+          : "reset default_transaction_read_only"
+      }`,
+    );
+    await sql`select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where datname = ${dbname!} and backend_type = 'client backend'`;
+  });
+}
+
+/** Runs an action on a shard that takes no writes. */
+export function writable<T>(
+  { url }: Shard,
+  action: (sql: postgres.Sql) => Promise<T>,
+): Promise<T> {
+  return onDatabase(url, async (sql) => {
+    await sql`set default_transaction_read_only = off`;
+    return await action(sql);
+  });
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/** Copies a database, from the beginning where an earlier copy did not end. */
+export async function copyOnce(
+  { router }: Fleet,
+  from: Shard,
+  to: Shard,
+  say: (line: string) => void,
+): Promise<void> {
+  const [{ step }] = await onDatabase(
+    router,
+    (sql) =>
+      sql`select step from credits_router.moves where shard = ${to.name}`,
+  ) as unknown as [{ step: string }];
+  if (step !== "begun") return;
+  const { owner, settings } = await readDatabase(from.url);
+  const database = quoted(addressOf(to.url).dbname!);
+  await onDatabase(maintenanceOf(to.url), async (sql) => {
+    await sql.unsafe(`drop database if exists ${database} with (force)`);
+    await sql.unsafe(
+      `create database ${database} template template0 owner ${quoted(owner)}`,
+    );
+    for (const setting of settings) {
+      await sql.unsafe(`alter database ${database} set ${setting}`);
+    }
+  });
+  await dumpInto(from.url, to.url);
+  await checkCopy(from, to);
+  await onDatabase(
+    router,
+    (sql) =>
+      sql`update credits_router.moves set step = 'copied' where shard = ${to.name}`,
+  );
+  say(`${to.name}: its database is copied`);
+}
+
+/** What pg_dump leaves out of a database. */
+async function readDatabase(
+  url: string,
+): Promise<{ owner: string; settings: string[] }> {
+  const [database] = await onDatabase(
+    url,
+    (sql) =>
+      sql`select pg_get_userbyid(datdba) as owner, array(
+        select format('%s = %s', split_part(c, '=', 1),
+          case when split_part(c, '=', 1) = 'search_path' then substr(c, strpos(c, '=') + 1)
+            else quote_literal(substr(c, strpos(c, '=') + 1)) end)
+        from pg_db_role_setting as s cross join unnest(s.setconfig) as c
+        where s.setdatabase = d.oid and s.setrole = 0 and c not like 'default_transaction_read_only=%') as settings
+      from pg_database as d where datname = current_database()`,
+  );
+  return database as unknown as { owner: string; settings: string[] };
+}
+
+/** pg_dump into psql: nothing lies on the operator's disk. */
+async function dumpInto(from: string, to: string): Promise<void> {
+  const dump = spawn(
+    "pg_dump",
+    ["--no-subscriptions", "--no-publications", from],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const restore = spawn(
+    "psql",
+    ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to],
+    { stdio: ["pipe", "ignore", "pipe"] },
+  );
+  let said = "";
+  restore.stderr.on("data", (text) => said += text);
+  // Where psql ends early, its exit code says so.
+  const copied = pipeline(dump.stdout, restore.stdin).catch(() => dump.kill());
+  const [[dumped], [restored]] = await Promise.all([
+    once(dump, "close"),
+    once(restore, "close"),
+  ]);
+  await copied;
+  if (dumped !== 0 || restored !== 0) {
+    throw new Error(`the copy broke off: ${said.trim() || "pg_dump failed"}`);
+  }
+}
+
+const COUNT = `select format('%I.%I', schemaname, tablename) as name,
+    (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from only %I.%I', schemaname, tablename),
+      false, true, '')))[1]::text as rows
+  from pg_tables where schemaname in ('public', 'credits') order by 1`;
+
+async function checkCopy(from: Shard, to: Shard): Promise<void> {
+  const [wanted, copied] = await Promise.all(
+    [from, to].map(({ url }) =>
+      onDatabase(url, async (sql) => {
+        const rows = await sql.unsafe(COUNT);
+        return new Map(rows.map(({ name, rows }) => [name, rows]));
+      })
+    ),
+  );
+  for (const [name, rows] of wanted!) {
+    if (copied!.get(name) !== rows) {
+      throw new Error(
+        `${name} has ${rows} rows, and ${copied!.get(name)} in the copy`,
+      );
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import { addressOf, type Fleet, partitionOf, type Shard } from "./config.ts";
+import {
+  admitWrites,
+  copyOnce,
+  maintenanceOf,
+  stopWrites,
+  writable,
+} from "./copy.ts";
+import { onDatabase } from "./interface.ts";
+import { keep } from "./keep.ts";
+import { admit, groupsSql, makeRouter } from "./router.ts";
+import { readingSql, redirectSql, rereadSql } from "./servers.ts";
+import { partsOfShard } from "./tables.ts";
+import { handOver, resume, subscribe } from "./terms.ts";
+
+type Say = (line: string) => void;
+
+/**
+ * Takes a shard to another database: stops its writes, copies it, and sends calls there. Reads go on. It may break off
+ * anywhere and be called again; writes are admitted again at its end alone.
+ *
+ * @returns the fleet as it is then, for shards.json
+ */
+export async function moveShard(
+  fleet: Fleet,
+  name: string,
+  url: string,
+  say: Say,
+): Promise<Fleet> {
+  const shard = shardOf(fleet, name);
+  const there: Shard = { ...shard, url, through: url };
+  const moved = replaceShard(fleet, name, [there]);
+  await checkStep(fleet, name, url);
+  await stopWrites(shard);
+  say(`${name}: takes no writes until this has ended`);
+  await handOver(fleet, shard, name);
+  await copyOnce(fleet, shard, there, say);
+  await admit(fleet, there);
+  await onDatabase(fleet.router, (sql) =>
+    sql.begin(async (tx) => {
+      await tx.unsafe(redirectSql(moved));
+      await tx.unsafe(rereadSql(there));
+      await tx`update credits_router.moves set step = 'switched' where shard = ${name}`;
+    }));
+  say(`${name}: calls go to its new database`);
+  await resume(shard, false);
+  await subscribe(moved, there);
+  await admitWrites(there);
+  await forget(fleet, name);
+  say(`${name}: is there; drop its old database when you have seen that it is`);
+  return moved;
+}
+
+/**
+ * Gives half of a shard's groups to a new database: stops the shard's writes, copies it, sends the calls of half of
+ * its groups there, and deletes on each of the two what the other has. It may break off anywhere, as moveShard.
+ */
+export async function addShard(
+  fleet: Fleet,
+  { name, from, url }: { name: string; from: string; url: string },
+  say: Say,
+): Promise<Fleet> {
+  const source = shardOf(fleet, from);
+  const [kept, given] = halves(source);
+  const there: Shard = { name, url, through: url, groups: given };
+  const here: Shard = { ...source, groups: kept };
+  const grown = replaceShard(fleet, from, [here, there]);
+  await checkStep(fleet, name, url);
+  await stopWrites(source);
+  say(`${from}: takes no writes until this has ended`);
+  await handOver(fleet, source, name);
+  await copyOnce(fleet, source, there, say);
+  await writable(there, (sql) => keep(sql, there, true));
+  await admit(fleet, there);
+  const { relations } = await makeRouter(fleet);
+  await onDatabase(fleet.router, (sql) =>
+    sql.begin(async (tx) => {
+      await tx.unsafe("set local search_path = ''");
+      for (const shard of [here, there]) {
+        await tx.unsafe(
+          `drop server if exists credits_${shard.name} cascade;
+          ${readingSql(shard, fleet)}\n${partsOfShard(relations, shard)}`,
+        );
+      }
+      await tx.unsafe(redirectSql(grown));
+      await tx.unsafe(groupsSql(grown.shards));
+      await tx`update credits_router.moves set step = 'switched' where shard = ${name}`;
+    }));
+  say(`${name}: has the slot groups ${given.join(", ")}`);
+  await writable(source, (sql) => keep(sql, here, false));
+  await resume(here, true);
+  await subscribe(grown, there);
+  await admitWrites(there);
+  await admitWrites(here);
+  await forget(fleet, name);
+  say(`${from}: has the slot groups ${kept.join(", ")}`);
+  return grown;
+}
+
+function shardOf({ shards }: Fleet, name: string): Shard {
+  const shard = shards.find((shard) => shard.name === name);
+  if (!shard) throw new Error(`no shard is called ${name}`);
+  return shard;
+}
+
+function replaceShard(
+  fleet: Fleet,
+  name: string,
+  by: readonly Shard[],
+): Fleet {
+  const shards = fleet.shards.flatMap((shard) =>
+    shard.name === name ? by : [shard]
+  );
+  return { ...fleet, shards };
+}
+
+/** The groups that a shard keeps, and those that it gives away: each half is one partition again. */
+export function halves(
+  shard: Pick<Shard, "name" | "groups">,
+): [number[], number[]] {
+  if (shard.groups.length < 2) {
+    throw new Error(`${shard.name} has one group, which is never divided`);
+  }
+  const { modulus, remainder } = partitionOf(shard);
+  const isKept = (group: number) => group % (2 * modulus) === remainder;
+  return [
+    shard.groups.filter(isKept),
+    shard.groups.filter((group) => !isKept(group)),
+  ];
+}
+
+/** Notes a move before it begins. @throws where another one has begun, or the database is not ours to replace */
+async function checkStep(
+  { router }: Fleet,
+  name: string,
+  url: string,
+): Promise<void> {
+  const { host, port, dbname } = addressOf(url);
+  const target = `${host}:${port}/${dbname}`;
+  const [begun] = await onDatabase(
+    router,
+    (sql) => sql`select shard, target from credits_router.moves`,
+  );
+  if (begun && (begun.shard !== name || begun.target !== target)) {
+    throw new Error(
+      `${begun.shard} is on its way to ${begun.target}: end that first, with the same command again`,
+    );
+  }
+  if (begun) return;
+  const [exists] = await onDatabase(
+    maintenanceOf(url),
+    (sql) => sql`select from pg_database where datname = ${dbname!}`,
+  );
+  if (exists) {
+    throw new Error(`${target} exists: name a database that does not`);
+  }
+  await onDatabase(
+    router,
+    (sql) =>
+      sql`insert into credits_router.moves (shard, target, step) values (${name}, ${target}, 'begun')`,
+  );
+}
+
+async function forget({ router }: Fleet, name: string): Promise<void> {
+  await onDatabase(
+    router,
+    (sql) => sql`delete from credits_router.moves where shard = ${name}`,
+  );
+}

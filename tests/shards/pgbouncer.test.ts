@@ -1,0 +1,100 @@
+import postgres from "postgres";
+import { describe, expect, test } from "vitest";
+import type { Fleet } from "../../scripts/shards/config.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
+import { initRouter } from "../../scripts/shards/router.ts";
+import { freePort } from "../../scripts/stack/port.ts";
+import { hasPgBouncer, runPgBouncer } from "../support/pgbouncer.ts";
+import { as, asService, canRoute, useFleet } from "./fleet.ts";
+
+const POOL = 3;
+const CLIENTS = 12;
+
+describe.skipIf(!canRoute || !hasPgBouncer())(
+  "pgbouncer between router and shards",
+  () => {
+    const shared = useFleet({ alone: true });
+
+    test("keeps few connections of many, and users see their own alone", async () => {
+      const { fleet, accounts } = shared;
+      const port = await freePort();
+      // The printed one asks for passwords, which test servers have not.
+      const ini = pgbouncerIni(fleet, POOL)
+        .replace(
+          "listen_port = 6432",
+          `listen_port = ${port}\nunix_socket_dir =`,
+        )
+        .replace(/auth_type = .*\n.*auth_file = .*/, "auth_type = any")
+        .replace(/^(\w+ = host=.*)$/gm, `$1 user=${fleet.user}`);
+      const stop = await runPgBouncer(ini);
+      try {
+        await initRouter(through(fleet, port), () => {});
+        const router = postgres(fleet.router, {
+          max: CLIENTS,
+          prepare: false,
+          onnotice: () => {},
+        });
+        await Promise.all(
+          Array.from(
+            { length: 120 },
+            (_, i) => work(router, accounts[i % 4]!, i),
+          ),
+        );
+        await router.end({ timeout: 5 });
+        for (const { url } of fleet.shards) {
+          const [used] = await onDatabase(
+            url,
+            (sql) =>
+              sql`select count(*)::integer as connections from pg_stat_activity
+              where usename = ${fleet.user} and datname = current_database()`,
+          );
+          expect(used!.connections).toBeGreaterThan(0);
+          expect(used!.connections).toBeLessThanOrEqual(POOL);
+        }
+      } finally {
+        await initRouter(fleet, () => {});
+        await stop();
+      }
+      expect(
+        await asService(
+          shared.router,
+          (tx) =>
+            tx`select seq from public.credit_ledger where account_id = ${accounts[
+              0
+            ]!}`,
+        ),
+      ).toHaveLength(30);
+    });
+  },
+);
+
+/** A fleet whose router reaches the shards through pgbouncer. */
+function through(fleet: Fleet, port: number): Fleet {
+  const shards = fleet.shards.map((shard) => {
+    const url = new URL(shard.url);
+    url.port = String(port);
+    return { ...shard, through: url.href };
+  });
+  return { ...fleet, shards };
+}
+
+async function work(
+  router: postgres.Sql,
+  account: string,
+  n: number,
+): Promise<void> {
+  const [granted] = await asService(
+    router,
+    (tx) =>
+      tx`select * from public.grant_credits(p_account_id => ${account}, p_amount => 1, p_external_ref => ${`pool:${account}:${n}`})`,
+  );
+  expect(granted!.account_id).toBe(account);
+  const seen = await as(
+    router,
+    "authenticated",
+    account,
+    (tx) => tx`select distinct account_id from public.credit_ledger`,
+  );
+  expect(seen.map(({ account_id }) => account_id)).toEqual([account]);
+}
