@@ -1056,7 +1056,7 @@ declare
 begin
   select a.id into elsewhere
   from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
-  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  where not credits.is_own_account(a.id) limit 1;
   if found then
     perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
       'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
@@ -7063,4 +7063,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '713ff6e7f29c360a8e677cd8aaa4793e815f2dc6e0eff3bf96d27eb84bf43034');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '05148bc2e346a65f88a48bfd3dea6764c2e49d58f1651d98b6cc164ea40c0c28');
