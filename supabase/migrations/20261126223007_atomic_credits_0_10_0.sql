@@ -1061,7 +1061,7 @@ declare
 begin
   select a.id into elsewhere
   from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
-  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  where not credits.is_own_account(a.id) limit 1;
   if found then
     perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
       'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
@@ -7068,4 +7068,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '80a3935ffcf5787bfb2c569b591fcc21e0e591f57da7e79d4065f03b343aac56');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd0835ea2593cd30ff4a06f6480713f379c2ad810a016c97747aed77e564964a9');

@@ -1,8 +1,8 @@
 -- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, transfers between
--- shards, what other shards have to hear, files, delivery.
+--   shards, files, other shards, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
 -- Needs: provider jobs, moving outputs, transfer between shards, departure, tasks, function calls, alert rules; when
--- called: handovers.
+--   called: handovers.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
