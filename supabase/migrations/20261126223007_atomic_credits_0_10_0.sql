@@ -2023,6 +2023,9 @@ from (
   -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
   where not exists (select from public.credit_transfers_sent as s
       where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and not exists (select from public.credit_transfers_received as r
+      where r.account_id = t.to_account_id and r.external_ref = t.external_ref
+        and r.from_account_id = t.from_account_id)
     and ((select slot_groups from credits.shard) is null
       or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
   union all
@@ -7063,4 +7066,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '05148bc2e346a65f88a48bfd3dea6764c2e49d58f1651d98b6cc164ea40c0c28');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '4b5c1c263801c95bbf1ddd876f044edfaaaec90acad17ca21e23137019694330');
