@@ -3220,6 +3220,15 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "claim_external_ref": {
+        Args: {
+          "p_account_id": string;
+          "p_external_ref": string;
+          "p_instead_of"?: string;
+          "p_kind": string;
+        };
+        Returns: string;
+      };
       "claim_outputs_to_move": {
         Args: { "p_limit"?: number };
         Returns:
@@ -3384,6 +3393,14 @@ export type Database = {
         };
       };
       "grant_due_sign_ups": { Args: { "p_limit"?: number }; Returns: number };
+      "has_external_ref": {
+        Args: {
+          "p_account_id": string;
+          "p_external_ref": string;
+          "p_kind": string;
+        };
+        Returns: boolean;
+      };
       "import_model_price": {
         Args: {
           "p_costs": Json;
@@ -3953,6 +3970,10 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "person_joins": {
+        Args: { "p_amount"?: number; "p_code"?: string; "p_person_id": string };
+        Returns: number;
       };
       "person_leaves": { Args: { "p_person_id": string }; Returns: boolean };
       "prepare_checkout": {

@@ -9,8 +9,8 @@ const pages = execFileSync("git", ["ls-files", "-z", "*.md"], {
   encoding: "utf8",
 }).split("\0").filter((file) => /^(\w+|docs\/(?!sql\b)\w+)\.md$/.test(file));
 
-// Tables that only a hosted project has.
-const ELSEWHERE = /\b(vault|cron|net)\./;
+// What only a hosted project has, or a router.
+const ELSEWHERE = /\b(vault|cron|net|credits_router)\.|\bcredits_terms_/;
 
 /** What pages use of a hosted project. */
 const HOSTED = `

@@ -120,6 +120,12 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_task_max_age_seconds: gauge(
     "Seconds that may pass between two successes of an enabled scheduled task.",
   ),
+  atomic_credits_handovers_waiting: gauge(
+    "Calls that other shards have still to get, of users who signed up or were deleted. None where it is no shard.",
+  ),
+  atomic_credits_handover_age_seconds: gauge(
+    "Seconds since the oldest of those calls was asked for; 0 without one.",
+  ),
   atomic_credits_shard: gauge(
     "Always 1; the labels say which shard this database is. None where it is no shard.",
   ),

@@ -93,6 +93,16 @@ export function checkGroups(
   }
 }
 
+/** Where the router reads a shard: through pgbouncer in a pool of its own, because a read waits for a call. */
+export function readAddressOf(
+  { url, through }: Shard,
+): Record<string, string> {
+  const address = addressOf(through);
+  return through === url
+    ? address
+    : { ...address, dbname: `${address.dbname}_read` };
+}
+
 /** What libpq needs to reach a database, without a user. */
 export function addressOf(url: string): Record<string, string> {
   const { hostname, port, pathname } = new URL(url);

@@ -1,4 +1,4 @@
-import { addressOf, type Fleet, type Shard } from "./config.ts";
+import { addressOf, type Fleet, readAddressOf, type Shard } from "./config.ts";
 import { optionsOf } from "./sql.ts";
 
 /** What a task or a report may take, in seconds: the most that the Data API allows. */
@@ -40,9 +40,9 @@ export function redirectSql({ shards }: Fleet): string {
 }
 
 /** Reads a shard where it now is. */
-export function rereadSql({ name, through }: Shard): string {
-  return `alter server credits_${name} ${
-    optionsOf(addressOf(through), "set")
+export function rereadSql(shard: Shard): string {
+  return `alter server credits_${shard.name} ${
+    optionsOf(readAddressOf(shard), "set")
   };`;
 }
 
@@ -53,15 +53,17 @@ function connection(url: string): string {
 
 /** postgres_fdw's connection to a shard. */
 export function readingSql(
-  { name, through }: Shard,
+  shard: Shard,
   { user, password }: Fleet,
 ): string {
   const login: Record<string, string> = password
     ? { user, password }
     : { user, password_required: "false" };
-  const options = { ...addressOf(through), connect_timeout: "3" };
-  return `create server credits_${name} foreign data wrapper postgres_fdw ${
+  const options = { ...readAddressOf(shard), connect_timeout: "3" };
+  return `create server credits_${shard.name} foreign data wrapper postgres_fdw ${
     optionsOf({ ...options, fetch_size: "1000", async_capable: "true" })
   };
-create user mapping for public server credits_${name} ${optionsOf(login)};`;
+create user mapping for public server credits_${shard.name} ${
+    optionsOf(login)
+  };`;
 }

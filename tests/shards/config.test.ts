@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { MERGES } from "../../scripts/shards/merges.ts";
 import {
   addressOf,
   checkGroups,
@@ -50,4 +52,19 @@ test("each group has one shard", () => {
 test("an address has no user and no password", () => {
   expect(addressOf("postgresql://me:secret@db.example/x?sslmode=disable"))
     .toEqual({ host: "db.example", port: "5432", dbname: "x" });
+});
+
+test("docs/scaling.md says what is refused, all of it and nothing else", () => {
+  const page = readFileSync("docs/scaling.md", "utf8");
+  const [, table = ""] = /## What is refused\n([^]*?)\n## /.exec(page) ?? [];
+  const said = table.split("\n").filter((line) => line.startsWith("| `"))
+    .flatMap((line) => [...line.split("|")[1]!.matchAll(/`(\w+)`/g)])
+    .map(([, name]) => name).filter((name) =>
+      name !== "transfer_credits_batch"
+    );
+  const refused = Object.entries(MERGES).filter(([, { by }]) =>
+    by === "refused"
+  )
+    .map(([name]) => name.replace("public.", ""));
+  expect(said.sort()).toEqual(refused.sort());
 });

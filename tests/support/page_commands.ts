@@ -16,6 +16,11 @@ export const LEFT_OUT: readonly LeftOut[] = [
     why: "runs until it is stopped",
     instead: "tests/start.test.ts",
   },
+  {
+    begins: "npm run shards",
+    why: "needs several databases and PL/Proxy",
+    instead: "tests/shards/growth.test.ts",
+  },
   { begins: "npm test", why: "is what runs this" },
   {
     begins: "npm run client",

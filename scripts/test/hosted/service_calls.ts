@@ -32,7 +32,13 @@ export async function findServiceProblems(
   await operate(calls, sql);
   await helpCustomers(calls, sql, users);
   await calls.make("erase_account", { p_account_id: users[1] });
-  await calls.make("person_leaves", { p_person_id: randomUUID() });
+  const ref = { p_kind: "grant", p_external_ref: randomUUID() };
+  const claim = { ...ref, p_account_id: users[1] };
+  await calls.make("claim_external_ref", claim);
+  await calls.make("has_external_ref", claim);
+  const person = { p_person_id: randomUUID() };
+  await calls.make("person_joins", { ...person, p_amount: 5 });
+  await calls.make("person_leaves", person);
   const left = api.functions.filter((name) => !calls.called.has(name));
   return [
     ...calls.problems,

@@ -1,20 +1,22 @@
 -- Gives: become_shard, which makes this database one of several that share the accounts, and what keeps it to its own.
 -- Keeps: a shard opens no account that another shard holds. A database that is no shard opens any.
--- Needs: foundation, accounts.
+-- Needs: foundation, accounts; when called: external refs.
 
 create table credits.shard (
   only_row boolean primary key default true check (only_row),
   name text not null check (name ~ '^[a-z][a-z0-9_-]{0,31}$'),
   slot_groups integer[] not null
-    check (cardinality(slot_groups) between 1 and 16 and array_position(slot_groups, null) is null
+    check (cardinality(slot_groups) <= 16 and array_position(slot_groups, null) is null
       and slot_groups <@ '{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}'),
   since timestamptz not null default now()
 );
 comment on table credits.shard is
-  'Which shard this database is, written by credits.become_shard; no row: it holds all accounts.';
+  'Which shard this database is, written by credits.become_shard, or that it is their router (credits.become_router); '
+  'no row: it holds all accounts.';
 comment on column credits.shard.name is 'The shard''s name, as checks and metrics show it.';
 comment on column credits.shard.slot_groups is
-  'The groups of slots that it holds, out of 16: an account''s group is the low 4 bits of credits.slot.';
+  'The groups of slots that it holds, out of 16: an account''s group is the low 4 bits of credits.slot. None: it is '
+  'the router, which has auth.users and no account.';
 
 alter table credits.shard enable row level security;
 
@@ -43,6 +45,32 @@ end;
 $$;
 comment on function credits.is_own_account(uuid) is
   'Whether this database is where an account of this id lives; true for each where it is no shard.';
+
+create function credits.other_slot_groups()
+returns integer[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select g from credits.shard cross join generate_series(0, 15) as g where g <> all (slot_groups));
+end;
+$$;
+comment on function credits.other_slot_groups() is
+  'The slot groups whose accounts are on other databases; none where it is no shard.';
+
+create function credits.is_router()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (select from credits.shard where slot_groups = '{}');
+end;
+$$;
+comment on function credits.is_router() is
+  'Whether this database has auth.users and no account: the shards have those.';
 
 create function credits.own_account_check(p_account_id uuid)
 returns void
@@ -106,6 +134,52 @@ comment on function credits.account_opened() is 'Lets a shard open its own accou
 create trigger account_opened before insert or update of id on public.credit_accounts
   for each row execute function credits.account_opened();
 
+create function credits.shard_note(p_name text, p_slot_groups integer[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.shard as s (name, slot_groups) values (p_name, p_slot_groups)
+  on conflict (only_row) do update set name = excluded.name, slot_groups = excluded.slot_groups,
+    since = case when (s.name, s.slot_groups) = (excluded.name, excluded.slot_groups) then s.since
+      else excluded.since end;
+$$;
+comment on function credits.shard_note(text, integer[]) is 'Writes which shard this is.';
+
+create function credits.has_accounts_here()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- On a router that is in use the table shows what the shards have.
+  if (select relkind from pg_catalog.pg_class where oid = 'public.credit_accounts'::regclass) <> 'r' then
+    return false;
+  end if;
+  return exists (select from public.credit_accounts);
+end;
+$$;
+comment on function credits.has_accounts_here() is 'Whether this very database stores accounts.';
+
+create function credits.become_router(p_name text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.has_accounts_here() then
+    perform credits.raise_misuse('55000', 'a router holds no account, and this database does',
+      'Begin with an empty database.');
+  end if;
+  perform credits.shard_note(p_name, '{}');
+end;
+$$;
+comment on function credits.become_router(text) is
+  'Makes this database the router of shards: it has auth.users, and opens no account. What the sign-up and deletion of '
+  'users ask for waits in credits.handovers. For the owner. Raises 55000 where it has accounts. Undone by '
+  'credits.cease_shard().';
+
 create function credits.become_shard(p_name text, p_slot_groups integer[])
 returns void
 language plpgsql
@@ -129,10 +203,8 @@ begin
         credits.slot_group(foreign_account)),
       'Name its group too, or begin with an empty database: accounts move with their whole group.');
   end if;
-  insert into credits.shard as s (name, slot_groups) values (p_name, groups)
-  on conflict (only_row) do update set name = excluded.name, slot_groups = excluded.slot_groups,
-    since = case when (s.name, s.slot_groups) = (excluded.name, excluded.slot_groups) then s.since
-      else excluded.since end;
+  perform credits.external_refs_list();
+  perform credits.shard_note(p_name, groups);
 end;
 $$;
 comment on function credits.become_shard(text, integer[]) is

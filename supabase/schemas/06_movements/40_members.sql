@@ -79,6 +79,21 @@ comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
   'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. '
   'p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
 
+create function credits.team_id_check(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Also a user without an account: theirs will be opened under this id.
+  if exists (select from auth.users where id = p_account_id) then
+    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
+  end if;
+end;
+$$;
+comment on function credits.team_id_check(uuid) is
+  'Raises PT409 for a team''s id that is a user''s. auth.users of a shard is empty: its router checks it.';
+
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default null)
 returns uuid
 language plpgsql
@@ -92,10 +107,7 @@ begin
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
       'Pass the owner''s user id; leave the account''s id out.');
   end if;
-  -- Also a user without an account: theirs will be opened under this id.
-  if exists (select from auth.users where id = p_account_id) then
-    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
-  end if;
+  perform credits.team_id_check(p_account_id);
   insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
   if not found and not exists (
     select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then

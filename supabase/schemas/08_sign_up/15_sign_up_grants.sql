@@ -2,7 +2,7 @@
 --   who wait.
 -- Keeps: an address, or an identity at a provider, gets one sign-up grant, also after a deletion or an erasure; not
 --   many more per hour than the limit; no sign-up waits.
--- Needs: request events, granting, persons; table auth.users.
+-- Needs: request events, granting, persons, handovers; table auth.users.
 
 create table public.credit_sign_up_grants (
   account_id uuid primary key,
@@ -74,10 +74,66 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select exists (select from public.credit_sign_up_grants where account_id = p_account_id)
-    or exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id);
+  select case when exists (select from public.credit_sign_up_grants where account_id = p_account_id) then true
+    when credits.is_own_account(p_account_id)
+      then exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id)
+    -- Its grants are on another database; every one that was given is in the table above.
+    else false end;
 $$;
 comment on function credits.had_sign_up_grant(uuid) is 'Whether an account has had its sign-up grant.';
+
+create function credits.sign_up_account(p_person_id uuid)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+begin
+  if credits.is_own_account(p_person_id) then
+    return credits.account_lock(p_person_id);
+  end if;
+  perform credits.handover_add('join', p_person_id);
+  account.id := p_person_id;
+  account.is_team := false;
+  return account;
+end;
+$$;
+comment on function credits.sign_up_account(uuid) is
+  'Locks a user''s account, and creates it on first use. One of another database is noted to be opened there.';
+
+create function credits.sign_up_denied(p_account_id uuid, p_code text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.is_own_account(p_account_id) then
+    perform credits.handover_add('join', p_account_id, p_code => p_code);
+    return;
+  end if;
+  insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, p_code);
+end;
+$$;
+comment on function credits.sign_up_denied(uuid, text) is
+  'Leaves a row in credit_request_events, where the account lives: why a user has no sign-up grant.';
+
+create function credits.sign_up_book(p_account_id uuid, p_credits bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.is_own_account(p_account_id) then
+    perform public.grant_credits(p_account_id, p_credits, 'sign-up grant',
+      p_external_ref => 'sign-up:' || p_account_id);
+  else
+    perform credits.handover_add('join', p_account_id, p_credits);
+  end if;
+end;
+$$;
+comment on function credits.sign_up_book(uuid, bigint) is
+  'Grants the sign-up credits: here, or by person_joins where the account lives.';
 
 create function credits.sign_up_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
@@ -94,11 +150,10 @@ begin
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
     delete from public.credit_sign_up_grants where account_id = p_account_id;
-    insert into public.credit_request_events (account_id, status, code)
-    values (p_account_id, 403, 'sign_up_granted_before');
+    perform credits.sign_up_denied(p_account_id, 'sign_up_granted_before');
     return 'sign_up_granted_before';
   end if;
-  perform public.grant_credits(p_account_id, p_credits, 'sign-up grant', p_external_ref => 'sign-up:' || p_account_id);
+  perform credits.sign_up_book(p_account_id, p_credits);
   return null;
 end;
 $$;
@@ -112,7 +167,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
+  account public.credit_accounts := credits.sign_up_account((p_person ->> 'id')::uuid);
   sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
 begin
   if sign_up_credits = 0 or account.closed_at is not null or account.is_team
@@ -122,8 +177,7 @@ begin
   -- Users who wait come first: the grants left in this hour are theirs. Without a limit (null) nobody waits for them.
   if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
     insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.credit_request_events (account_id, status, code)
-    values (account.id, 403, 'sign_up_grants_exhausted');
+    perform credits.sign_up_denied(account.id, 'sign_up_grants_exhausted');
   elsif credits.has_identity_to_come(p_person) then
     -- Without the identity, one wallet, or one identity with another address each time, could get the sign-up grant
     -- again and again.
@@ -176,10 +230,12 @@ declare
   account public.credit_accounts;
   denial text;
 begin
-  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
-  -- A task never waits for a busy account: the next run takes it.
-  if not found and exists (select from public.credit_accounts where id = p_account_id) then
-    return false;
+  if credits.is_own_account(p_account_id) then
+    select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+    -- A task never waits for a busy account: the next run takes it.
+    if not found and exists (select from public.credit_accounts where id = p_account_id) then
+      return false;
+    end if;
   end if;
   delete from credits.sign_ups_due where account_id = p_account_id;
   if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team

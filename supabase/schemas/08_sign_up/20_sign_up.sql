@@ -1,7 +1,7 @@
 -- Gives: the triggers on auth.users: a new user gets an account and a sign-up grant, a deleted user's account is
 --   closed, and reopened when they return.
 -- Keeps: credits never block a sign-up, a change or a deletion of a user; the ledger outlives the user.
--- Needs: sign up grants; when called: departure; table auth.users.
+-- Needs: sign up grants, handovers; when called: departure, operators; table auth.users.
 
 create function credits.user_created()
 returns trigger
@@ -18,7 +18,7 @@ begin
     if credits.may_have_sign_up_grant(person) then
       perform credits.person_sign_up(person);
     else
-      perform credits.account_lock(new.id);
+      perform credits.sign_up_account(new.id);
     end if;
   exception when others then
     raise warning 'no account for user % yet: % (%); it is created on first use', new.id, sqlerrm, sqlstate;
@@ -32,7 +32,8 @@ end;
 $$;
 comment on function credits.user_created() is
   'Opens an account for a new auth user, or reopens that of a returning one, and gives the sign-up grant of '
-  'credit_settings if the address is confirmed or needs no confirmation. A user who does not get it leaves a row in '
+  'credit_settings (on another shard: by credits.handovers) if the address is confirmed or needs no confirmation. A '
+  'user who does not get it leaves a row in '
   'credit_request_events (sign_up_granted_before, sign_up_grants_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
@@ -75,6 +76,33 @@ $$;
 comment on function credits.user_facts(jsonb) is
   'The columns of a row of auth.users that matter here; null if the platform has no such column.';
 
+create function credits.users_leave(p_user_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- In blocks of their own: what fails for the other shards happens here all the same.
+  begin
+    perform credits.handover_add('leave', u.id) from unnest(p_user_ids) as u (id);
+  exception when others then
+    raise warning 'the deletion of users is not noted for the other shards: % (%)', sqlerrm, sqlstate;
+  end;
+  if not credits.is_router() then
+    perform credits.people_leave(p_user_ids);
+    return;
+  end if;
+  begin
+    perform credits.operators_forget(p_user_ids, true);
+  exception when others then
+    raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
+  end;
+end;
+$$;
+comment on function credits.users_leave(uuid[]) is
+  'Does what the deletion of users asks for: here, and by credits.handovers on the other shards. Warns instead of '
+  'failing. p_user_ids in order.';
+
 create function credits.user_deleted()
 returns trigger
 language plpgsql
@@ -85,7 +113,7 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 begin
-  perform credits.people_leave(array(select id from gone order by id));
+  perform credits.users_leave(array(select id from gone order by id));
   return null;
 exception when others then
   raise warning 'the deletion of users was not processed: % (%)', sqlerrm, sqlstate;
@@ -113,7 +141,7 @@ begin
     select n.id from users_before as b join users_now as n on n.id = b.id
     where to_jsonb(b) ->> 'deleted_at' is null and to_jsonb(n) ->> 'deleted_at' is not null order by n.id);
   if cardinality(gone) > 0 then
-    perform credits.people_leave(gone);
+    perform credits.users_leave(gone);
   end if;
   for changed in
     select c.* from (

@@ -1,7 +1,7 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: shards, erasure, book payment; when called: operators.
+-- Needs: shards, handovers, erasure, book payment; when called: operators.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -176,6 +176,10 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  if not credits.is_own_account(p_account_id) then
+    perform credits.handover_add('join', p_account_id);
+    return;
+  end if;
   begin
     if exists (select from public.credit_accounts where id = p_account_id and is_team)
       or not exists (select from public.credit_accounts where id = p_account_id and user_id is null)

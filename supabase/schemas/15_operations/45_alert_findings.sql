@@ -1,7 +1,15 @@
+<<<<<<< HEAD
 -- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, transfers between
 -- shards, files, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
 -- Needs: provider jobs, moving outputs, transfer between shards, departure, tasks, function calls, alert rules.
+=======
+-- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
+-- other shards, delivery.
+-- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
+-- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules; when called:
+-- handovers.
+>>>>>>> h/t1
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -168,6 +176,20 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.file_findings_now() is 'What the queues of files say, by alert rule.';
+
+create function credits.handover_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'handovers_waiting', '', round(extract(epoch from clock_timestamp() - min(requested_at))),
+    format('%s calls wait for other shards, of slot groups %s: select * from credits.handovers', count(*),
+      string_agg(distinct slot_group::text, ', '))
+  from credits.handovers
+  having count(*) > 0;
+$$;
+comment on function credits.handover_findings_now() is 'What waits for other shards, by alert rule.';
 
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding

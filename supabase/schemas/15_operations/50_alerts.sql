@@ -38,6 +38,7 @@ begin
     union all select * from credits.payment_findings_now()
     union all select * from credits.transfer_findings_now()
     union all select * from credits.file_findings_now()
+    union all select * from credits.handover_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled

@@ -303,6 +303,7 @@ as $$
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
     union all select * from credits.metrics_of_shard()
+    union all select * from credits.metrics_of_handovers()
   ) as m;
 $$;
 comment on function public.operational_metrics() is

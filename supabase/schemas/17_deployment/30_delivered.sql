@@ -40,9 +40,9 @@ credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast()
 credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
 credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
 credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_shard(text,integer[]);
-credits.book_of(public.credit_entry_kind); credits.broadcast_follows(); credits.broadcast_policy();
-credits.broadcast_set_up(); credits.broadcast_statements();
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_router(text);
+credits.become_shard(text,integer[]); credits.book_of(public.credit_entry_kind); credits.broadcast_follows();
+credits.broadcast_policy(); credits.broadcast_set_up(); credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -81,9 +81,10 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
 credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
 credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.external_refs_list(); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
+credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
+credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
 credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
@@ -97,15 +98,18 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
-credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
-credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
-credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
-credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
+credits.had_sign_up_grant(uuid); credits.handover_add(text,uuid,bigint,text);
+credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text); credits.handover_findings_now();
+credits.handovers_due(integer); credits.has_accounts_here(); credits.has_barrier(text[]);
+credits.has_broadcast(); credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid);
+credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
+credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
+credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
-credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
+credits.is_router(); credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
@@ -115,17 +119,17 @@ credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.keeps_files(); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
-credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
-credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
-credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.metrics_of_transfers();
+credits.metrics_of_handovers(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs();
+credits.metrics_of_payments(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
+credits.metrics_of_requests(); credits.metrics_of_shard(); credits.metrics_of_tasks();
 credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
@@ -166,10 +170,10 @@ credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credi
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
 credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
 credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
-credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
-credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
-credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
+credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
+credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
+credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -205,7 +209,7 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -228,8 +232,10 @@ credits.reversal_target(public.credit_ledger);
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
-credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
-credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.slot_group(uuid);
+credits.schedule_changed(); credits.shard_note(text,integer[]); credits.sign_up_account(uuid);
+credits.sign_up_book(uuid,bigint); credits.sign_up_denied(uuid,text); credits.sign_up_finish(uuid,bigint);
+credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left(); credits.sign_up_later(uuid);
+credits.sign_up_note_denial(uuid,text); credits.slot(uuid); credits.slot_group(uuid);
 credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
 credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
 credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
@@ -240,8 +246,8 @@ credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid);
+credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
+credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
 credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
@@ -251,16 +257,11 @@ credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,tex
 credits.timeline_detail(jsonb,uuid,text);
 credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
 credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
-credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amount(jsonb);
-credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
+credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
-credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
-credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
-credits.transfer_parts(public.credit_accounts,credits.burn_plan);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
-credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
-credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -271,9 +272,9 @@ credits.upload_is_named(uuid,text,timestamp with time zone);
 credits.upload_verdict(public.generation_uploads,numeric,integer); credits.uploads_expire(text[],text);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
-credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
-credits.withdrawal_plan(uuid,bigint,bigint);
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.users_leave(uuid[]);
+credits.vault_secret(text); credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb);
+credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -286,8 +287,9 @@ public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uui
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
 public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
-public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
-public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_external_ref(text,text,uuid,uuid);
+public.claim_outputs_to_move(integer); public.claim_provider_asks(integer);
+public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
 public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
@@ -297,16 +299,16 @@ public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,bool
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
 public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
-public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
-public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
-public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
-public.operator_fix_discrepancy(text,text,text,text);
+public.grant_due_sign_ups(integer); public.has_external_ref(uuid,text,text);
+public.import_model_price(text,jsonb,jsonb,numeric,jsonb); public.keep_late_output(uuid,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.operator_abilities();
+public.operator_accounts_page(uuid,integer); public.operator_acknowledge_alert(uuid,text,text);
+public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
+public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
+public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
 public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
@@ -318,7 +320,8 @@ public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,
 public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
 public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
 public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text); public.person_leaves(uuid);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.person_joins(uuid,bigint,text); public.person_leaves(uuid);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -333,21 +336,18 @@ public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
 public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
-public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
-public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
-credits.shard; credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions;
-public.account_erasures; public.account_members; public.credit_accounts; public.credit_alert_rules;
-public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
+credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
+credits.storage_deletions; public.account_erasures; public.account_members; public.credit_accounts;
+public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
 public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
-public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
-public.credit_transfers_received; public.credit_transfers_sent; public.credit_withdrawals;
+public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers; public.credit_withdrawals;
 public.generation_jobs; public.generation_model_costs; public.generation_model_rates; public.generation_models;
 public.generation_provider_jobs; public.generation_uploads; public.generation_usage; public.operator_actions;
 public.operator_approvals; public.payment_customers; public.payment_disputes; public.payment_events;
@@ -360,21 +360,20 @@ credits.operator_request; credits.payment_discrepancy; credits.payment_terms; cr
 credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
 public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
 public.credit_grant_result; public.credit_ledger_result; public.credit_operator_role;
-public.credit_reversal_result; public.credit_transfer_received; public.credit_transfer_result;
-public.credit_transfer_sent; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_output_to_move;
-public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
-public.generation_text_quote; public.generation_text_terms; public.generation_upload;
-public.operator_chain_result; public.operator_find; public.operator_result; public.operator_timeline_row;
-public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
+public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
+public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
 credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
-credits.transfers_noted; credits.withdrawals_booked; public.account_balances;
-public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
-public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_transfer_totals;
-public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
+public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
 public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
 public.operator_account_members; public.operator_accounts; public.operator_alerts;
 public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
@@ -508,14 +507,6 @@ credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$
 CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO
-credits_auditor
-USING (true)$sql$),
-('policy', 'public.credit_transfers_received', 'credit_transfers_received_read_auditor', $sql$
-CREATE POLICY credit_transfers_received_read_auditor ON public.credit_transfers_received AS PERMISSIVE FOR
-SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.credit_transfers_sent', 'credit_transfers_sent_read_auditor', $sql$
-CREATE POLICY credit_transfers_sent_read_auditor ON public.credit_transfers_sent AS PERMISSIVE FOR SELECT TO
 credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$

@@ -158,6 +158,12 @@ begin
   if not found then
     return;
   end if;
+  if credits.is_router() then
+    return next row('the router holds no account', not credits.has_accounts_here(), 'router ' || shard.name,
+      case when credits.has_accounts_here() then 'select id from credit_accounts; names them. Move them to the shard '
+        'that holds their group.' end)::credits.deployment_check;
+    return;
+  end if;
   select count(*) into foreign_accounts from public.credit_accounts
   where credits.slot_group(id) <> all (shard.slot_groups);
   return next row('the shard has its own accounts alone', foreign_accounts = 0,
@@ -168,4 +174,5 @@ begin
 end;
 $$;
 comment on function credits.check_shard() is
-  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none.';
+  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none. '
+  'Of a router: that it has none.';

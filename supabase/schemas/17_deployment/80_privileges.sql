@@ -167,7 +167,7 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    person_leaves provider_answered
+    claim_external_ref has_external_ref person_joins person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation

@@ -1,5 +1,9 @@
 begin;
+<<<<<<< HEAD
 select plan(21);
+=======
+select plan(22);
+>>>>>>> h/t1
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
@@ -127,6 +131,14 @@ select from book_payment('{"provider": "stripe", "livemode": true, "key": "strip
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('payments_waiting', '', 1::numeric)$$,
   'a payment that cannot be booked, with its event');
+
+insert into credits.handovers (kind, person_id, slot_group, requested_at)
+values ('leave', '00000000-0000-4000-8000-0000000000b2', 3, now() - interval '14 minutes');
+select evaluate_alerts();
+select is_empty($$select from firing where rule = 'handovers_waiting'$$, 'another shard may hear a little later');
+update credits.handovers set requested_at = now() - interval '16 minutes';
+select evaluate_alerts();
+select is((select value >= 960 from firing where rule = 'handovers_waiting'), true, 'but not for long');
 
 -- alerts_undelivered wants pg_net: notices_that_nobody_comes_for_them has it.
 select set_eq('select rule from credit_alerts',

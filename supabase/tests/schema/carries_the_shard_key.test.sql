@@ -99,12 +99,12 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'claim_events', 'finish_event', 'retry_events', 'events_retry', 'alert_announce', -- delivery: each shard its own
   'find_outputs_to_move', 'outputs_due', 'outputs_expire', -- files: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', 'check_shard', -- checks: each shard its own
-  'become_shard', -- the shard itself
+  'become_shard', 'external_refs_list', -- the shard itself
   'apply_retention', 'maintain_request_events', 'request_events_month',
   -- a trigger: by the row, which has the account
   'account_version_touch',
   -- by Auth's user, who is the account
-  'person_sign_up', 'person_leaves'
+  'person_sign_up', 'sign_up_account', 'person_joins', 'person_leaves'
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();

@@ -48,6 +48,7 @@ insert into calls values
   ('operator_payments_page', 'operator_payments_page()'),
   ('verify_operator_actions', $$verify_operator_actions('00000000-0000-4000-8000-0000000000e1')$$),
   ('operational_metrics', 'operational_metrics()'), ('function_calls_due', 'function_calls_due()'),
+  ('has_external_ref', $$has_external_ref('00000000-0000-4000-8000-0000000000a1', 'grant', 'order-1')$$),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
   where relnamespace = 'public'::regnamespace

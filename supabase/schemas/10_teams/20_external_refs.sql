@@ -1,0 +1,111 @@
+-- Gives: a directory of the external_refs that several databases use, so that one counts for one account.
+-- Keeps: an external_ref that was booked for an account is no other account's, wherever the two live.
+-- Needs: shards, withdrawal, transfer.
+--
+-- On one database the keys of the tables themselves do it, and the directory stays empty.
+
+create table credits.external_refs (
+  kind text not null check (kind in ('grant', 'withdrawal', 'transfer')),
+  external_ref text not null check (length(external_ref) between 1 and 255),
+  account_id uuid not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  primary key (kind, external_ref)
+);
+comment on table credits.external_refs is
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
+  'credits.ref_home(external_ref), where all callers meet.';
+comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
+comment on column credits.external_refs.claimed_at is
+  'When it was last claimed. Another account may have it 10 minutes later, if it was not booked: no call takes '
+  'as long.';
+alter table credits.external_refs enable row level security;
+
+create function credits.ref_home(p_external_ref text)
+returns uuid
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return md5(p_external_ref)::uuid;
+end;
+$$;
+comment on function credits.ref_home(text) is
+  'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
+  'change it.';
+
+create function public.claim_external_ref(
+  p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
+)
+returns uuid
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  holder uuid;
+begin
+  perform credits.caller_check('claim_external_ref');
+  if p_kind is null or p_kind not in ('grant', 'withdrawal', 'transfer') or p_account_id is null then
+    perform credits.raise_misuse('22023', 'an external_ref is claimed for an account, by its kind',
+      'kind is grant, withdrawal or transfer.');
+  end if;
+  perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
+  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  insert into credits.external_refs as r (kind, external_ref, account_id)
+  values (p_kind, p_external_ref, p_account_id)
+  on conflict (kind, external_ref) do update
+  set account_id = excluded.account_id, claimed_at = excluded.claimed_at
+  where r.account_id = excluded.account_id
+    or r.account_id = p_instead_of and r.claimed_at < clock_timestamp() - interval '10 minutes'
+  returning account_id into holder;
+  return coalesce(holder, (
+    select account_id from credits.external_refs where kind = p_kind and external_ref = p_external_ref));
+end;
+$$;
+comment on function public.claim_external_ref(text, text, uuid, uuid) is
+  'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
+  'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
+  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
+  '22023 for a bad argument, PT421 on another shard.';
+
+create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('has_external_ref');
+  return case p_kind
+    when 'grant' then exists (select from public.credit_grants
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'withdrawal' then exists (select from public.credit_withdrawals
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'transfer' then exists (select from public.credit_transfers
+      where from_account_id = p_account_id and external_ref = p_external_ref)
+    else false end;
+end;
+$$;
+comment on function public.has_external_ref(uuid, text, text) is
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
+  'asked of the account that holds a claim, before another account gets it.';
+
+create function credits.external_refs_list()
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.external_refs (kind, external_ref, account_id)
+  select 'grant', external_ref, account_id from public.credit_grants where external_ref is not null
+  union all
+  select 'withdrawal', external_ref, account_id from public.credit_withdrawals
+  union all
+  select 'transfer', external_ref, from_account_id from public.credit_transfers
+  on conflict do nothing;
+$$;
+comment on function credits.external_refs_list() is
+  'Lists the external_refs that were booked before there were shards. Done by credits.become_shard, while one '
+  'database still holds every account.';
