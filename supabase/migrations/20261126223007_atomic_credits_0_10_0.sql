@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -165,18 +165,20 @@ create table credits.shard (
   only_row boolean primary key default true check (only_row),
   name text not null check (name ~ '^[a-z][a-z0-9_-]{0,31}$'),
   slot_groups integer[] not null
-    check (cardinality(slot_groups) between 1 and 16 and array_position(slot_groups, null) is null
+    check (cardinality(slot_groups) <= 16 and array_position(slot_groups, null) is null
       and slot_groups <@ '{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}'),
   since timestamptz not null default now()
 );
 
 comment on table credits.shard is
-  'Which shard this database is, written by credits.become_shard; no row: it holds all accounts.';
+  'Which shard this database is, written by credits.become_shard, or that it is their router (credits.become_router); '
+  'no row: it holds all accounts.';
 
 comment on column credits.shard.name is 'The shard''s name, as checks and metrics show it.';
 
 comment on column credits.shard.slot_groups is
-  'The groups of slots that it holds, out of 16: an account''s group is the low 4 bits of credits.slot.';
+  'The groups of slots that it holds, out of 16: an account''s group is the low 4 bits of credits.slot. None: it is '
+  'the router, which has auth.users and no account.';
 
 alter table credits.shard enable row level security;
 
@@ -207,6 +209,34 @@ $$;
 
 comment on function credits.is_own_account(uuid) is
   'Whether this database is where an account of this id lives; true for each where it is no shard.';
+
+create function credits.other_slot_groups()
+returns integer[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(select g from credits.shard cross join generate_series(0, 15) as g where g <> all (slot_groups));
+end;
+$$;
+
+comment on function credits.other_slot_groups() is
+  'The slot groups whose accounts are on other databases; none where it is no shard.';
+
+create function credits.is_router()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (select from credits.shard where slot_groups = '{}');
+end;
+$$;
+
+comment on function credits.is_router() is
+  'Whether this database has auth.users and no account: the shards have those.';
 
 create function credits.own_account_check(p_account_id uuid)
 returns void
@@ -275,6 +305,55 @@ comment on function credits.account_opened() is 'Lets a shard open its own accou
 create trigger account_opened before insert or update of id on public.credit_accounts
   for each row execute function credits.account_opened();
 
+create function credits.shard_note(p_name text, p_slot_groups integer[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.shard as s (name, slot_groups) values (p_name, p_slot_groups)
+  on conflict (only_row) do update set name = excluded.name, slot_groups = excluded.slot_groups,
+    since = case when (s.name, s.slot_groups) = (excluded.name, excluded.slot_groups) then s.since
+      else excluded.since end;
+$$;
+
+comment on function credits.shard_note(text, integer[]) is 'Writes which shard this is.';
+
+create function credits.has_accounts_here()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- On a router that is in use the table shows what the shards have.
+  if (select relkind from pg_catalog.pg_class where oid = 'public.credit_accounts'::regclass) <> 'r' then
+    return false;
+  end if;
+  return exists (select from public.credit_accounts);
+end;
+$$;
+
+comment on function credits.has_accounts_here() is 'Whether this very database stores accounts.';
+
+create function credits.become_router(p_name text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.has_accounts_here() then
+    perform credits.raise_misuse('55000', 'a router holds no account, and this database does',
+      'Begin with an empty database.');
+  end if;
+  perform credits.shard_note(p_name, '{}');
+end;
+$$;
+
+comment on function credits.become_router(text) is
+  'Makes this database the router of shards: it has auth.users, and opens no account. What the sign-up and deletion of '
+  'users ask for waits in credits.handovers. For the owner. Raises 55000 where it has accounts. Undone by '
+  'credits.cease_shard().';
+
 create function credits.become_shard(p_name text, p_slot_groups integer[])
 returns void
 language plpgsql
@@ -298,10 +377,8 @@ begin
         credits.slot_group(foreign_account)),
       'Name its group too, or begin with an empty database: accounts move with their whole group.');
   end if;
-  insert into credits.shard as s (name, slot_groups) values (p_name, groups)
-  on conflict (only_row) do update set name = excluded.name, slot_groups = excluded.slot_groups,
-    since = case when (s.name, s.slot_groups) = (excluded.name, excluded.slot_groups) then s.since
-      else excluded.since end;
+  perform credits.external_refs_list();
+  perform credits.shard_note(p_name, groups);
 end;
 $$;
 
@@ -510,6 +587,22 @@ begin
 end;
 $$;
 
+create function credits.team_id_check(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Also a user without an account: theirs will be opened under this id.
+  if exists (select from auth.users where id = p_account_id) then
+    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
+  end if;
+end;
+$$;
+
+comment on function credits.team_id_check(uuid) is
+  'Raises PT409 for a team''s id that is a user''s. auth.users of a shard is empty: its router checks it.';
+
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default null)
 returns uuid
 language plpgsql
@@ -523,10 +616,7 @@ begin
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
       'Pass the owner''s user id; leave the account''s id out.');
   end if;
-  -- Also a user without an account: theirs will be opened under this id.
-  if exists (select from auth.users where id = p_account_id) then
-    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
-  end if;
+  perform credits.team_id_check(p_account_id);
   insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
   if not found and not exists (
     select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
@@ -558,6 +648,399 @@ begin
 end;
 $$;
 
+create table credits.handovers (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('join', 'leave', 'erase')),
+  person_id uuid not null,
+  slot_group integer not null check (slot_group between 0 and 15),
+  amount bigint check (amount > 0),
+  code text,
+  added_in xid8 not null default pg_current_xact_id(),
+  requested_at timestamptz not null default clock_timestamp(),
+  attempts integer not null default 0,
+  next_try_at timestamptz not null default clock_timestamp(),
+  last_error text
+);
+
+-- Whether a person's earlier row has still to be delivered.
+create index handovers_by_person on credits.handovers (person_id, slot_group, id);
+
+comment on table credits.handovers is
+  'Calls that other shards have still to get, because auth.users is here: one row per call, deleted once the shard has '
+  'answered. By slot group, so that a group that moves to another shard meanwhile is still told.';
+
+comment on column credits.handovers.kind is
+  'join: person_joins(person_id, amount, code) where the person''s account lives; leave: person_leaves(person_id), and '
+  'erase: erase_account(person_id), on each shard.';
+
+comment on column credits.handovers.amount is 'The sign-up grant, which is decided here; null: none.';
+
+comment on column credits.handovers.code is
+  'Why there is no sign-up grant, for credit_request_events; null: no reason.';
+
+comment on column credits.handovers.added_in is 'The transaction, in which a sign-up may still fill in amount or code.';
+
+comment on column credits.handovers.next_try_at is
+  'When it is due again: after each attempt later, at most 10 minutes.';
+
+alter table credits.handovers enable row level security;
+
+create function credits.handover_add(
+  p_kind text, p_person_id uuid, p_amount bigint default null, p_code text default null
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- A sign-up first opens the account, then decides on the grant: one call for both.
+  update credits.handovers as h set amount = coalesce(p_amount, h.amount), code = coalesce(p_code, h.code)
+  where p_kind = 'join' and h.kind = 'join' and h.person_id = p_person_id and h.added_in = pg_current_xact_id()
+    and not exists (select from credits.handovers as l where l.person_id = p_person_id and l.id > h.id);
+  if found then
+    return;
+  end if;
+  insert into credits.handovers (kind, person_id, slot_group, amount, code)
+  select p_kind, p_person_id, g.slot_group, p_amount, p_code
+  from unnest(credits.other_slot_groups()) as g (slot_group)
+  where p_kind <> 'join' or g.slot_group = credits.slot_group(p_person_id);
+end;
+$$;
+
+comment on function credits.handover_add(text, uuid, bigint, text) is
+  'Notes a call for the shards that hold other slot groups than this database: for a join that of the person''s '
+  'account, else each. Nothing where all accounts are here.';
+
+create function credits.handovers_due(p_limit integer default 100)
+returns setof credits.handovers
+language sql
+set search_path = '', pg_temp
+as $$
+  update credits.handovers as h
+  set attempts = h.attempts + 1,
+    next_try_at = clock_timestamp()
+      + least(interval '15 seconds' * power(2, least(h.attempts, 10)), interval '10 minutes')
+  where h.id in (
+    select w.id from credits.handovers as w
+    where w.next_try_at <= clock_timestamp()
+      and not exists (select from credits.handovers as e
+        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id)
+    order by w.id limit least(greatest(p_limit, 0), 1000)
+    for update skip locked)
+  returning h.*;
+$$;
+
+comment on function credits.handovers_due(integer) is
+  'Takes up to p_limit calls that are due, and counts the attempt: of a person, for each slot group, the earliest. '
+  'Others do not get them while the transaction lasts, nor before next_try_at.';
+
+create function credits.handover_delivered(p_ids bigint[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  delivered integer;
+begin
+  delete from credits.handovers where id = any (p_ids);
+  get diagnostics delivered = row_count;
+  return delivered;
+end;
+$$;
+
+comment on function credits.handover_delivered(bigint[]) is 'Deletes calls that their shard has answered; how many.';
+
+create function credits.handover_failed(p_id bigint, p_error text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  update credits.handovers set last_error = left(p_error, 500) where id = p_id;
+end;
+$$;
+
+comment on function credits.handover_failed(bigint, text) is
+  'Notes why a call failed; handovers_due gives it out again at next_try_at.';
+
+create function credits.metrics_of_handovers()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select m.metric, '{}'::jsonb, m.value
+  from (
+    select count(*)::numeric as waiting,
+      coalesce(round(extract(epoch from clock_timestamp() - min(requested_at)), 3), 0) as age
+    from credits.handovers
+  ) as h
+  cross join lateral (values ('handovers_waiting', h.waiting), ('handover_age_seconds', h.age)) as m (metric, value)
+  where exists (select from credits.shard);
+$$;
+
+comment on function credits.metrics_of_handovers() is
+  'How many calls wait for other shards, and for how long the oldest; none where all accounts are here.';
+
+create or replace function credits.had_sign_up_grant(p_account_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select case when exists (select from public.credit_sign_up_grants where account_id = p_account_id) then true
+    when credits.is_own_account(p_account_id)
+      then exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id)
+    -- Its grants are on another database; every one that was given is in the table above.
+    else false end;
+$$;
+
+create function credits.sign_up_account(p_person_id uuid)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+begin
+  if credits.is_own_account(p_person_id) then
+    return credits.account_lock(p_person_id);
+  end if;
+  perform credits.handover_add('join', p_person_id);
+  account.id := p_person_id;
+  account.is_team := false;
+  return account;
+end;
+$$;
+
+comment on function credits.sign_up_account(uuid) is
+  'Locks a user''s account, and creates it on first use. One of another database is noted to be opened there.';
+
+create function credits.sign_up_denied(p_account_id uuid, p_code text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.is_own_account(p_account_id) then
+    perform credits.handover_add('join', p_account_id, p_code => p_code);
+    return;
+  end if;
+  insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, p_code);
+end;
+$$;
+
+comment on function credits.sign_up_denied(uuid, text) is
+  'Leaves a row in credit_request_events, where the account lives: why a user has no sign-up grant.';
+
+create function credits.sign_up_book(p_account_id uuid, p_credits bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.is_own_account(p_account_id) then
+    perform public.grant_credits(p_account_id, p_credits, 'sign-up grant',
+      p_external_ref => 'sign-up:' || p_account_id);
+  else
+    perform credits.handover_add('join', p_account_id, p_credits);
+  end if;
+end;
+$$;
+
+comment on function credits.sign_up_book(uuid, bigint) is
+  'Grants the sign-up credits: here, or by person_joins where the account lives.';
+
+create or replace function credits.sign_up_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted integer;
+begin
+  insert into public.credit_sign_up_grants (account_id) values (p_account_id);
+  insert into credits.sign_up_addresses (address_hash, account_id)
+  select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
+  on conflict do nothing;
+  get diagnostics noted = row_count;
+  if noted < cardinality(p_hashes) then
+    delete from public.credit_sign_up_grants where account_id = p_account_id;
+    perform credits.sign_up_denied(p_account_id, 'sign_up_granted_before');
+    return 'sign_up_granted_before';
+  end if;
+  perform credits.sign_up_book(p_account_id, p_credits);
+  return null;
+end;
+$$;
+
+create or replace function credits.person_sign_up(p_person jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts := credits.sign_up_account((p_person ->> 'id')::uuid);
+  sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
+begin
+  if sign_up_credits = 0 or account.closed_at is not null or account.is_team
+    or credits.had_sign_up_grant(account.id) then
+    return;
+  end if;
+  -- Users who wait come first: the grants left in this hour are theirs. Without a limit (null) nobody waits for them.
+  if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
+    perform credits.sign_up_denied(account.id, 'sign_up_grants_exhausted');
+  elsif credits.has_identity_to_come(p_person) then
+    -- Without the identity, one wallet, or one identity with another address each time, could get the sign-up grant
+    -- again and again.
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
+  else
+    perform credits.sign_up_give(account.id, credits.person_hashes(p_person), sign_up_credits);
+  end if;
+end;
+$$;
+
+create or replace function credits.sign_up_finish(p_account_id uuid, p_credits bigint)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  person jsonb := (select to_jsonb(u) from auth.users as u where u.id = p_account_id);
+  account public.credit_accounts;
+  denial text;
+begin
+  if credits.is_own_account(p_account_id) then
+    select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+    -- A task never waits for a busy account: the next run takes it.
+    if not found and exists (select from public.credit_accounts where id = p_account_id) then
+      return false;
+    end if;
+  end if;
+  delete from credits.sign_ups_due where account_id = p_account_id;
+  if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
+    or not credits.may_have_sign_up_grant(person) or credits.had_sign_up_grant(p_account_id) then
+    return false;
+  end if;
+  denial := credits.sign_up_give(p_account_id, credits.person_hashes(person), p_credits);
+  return denial is null;
+end;
+$$;
+
+create or replace function credits.user_created()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  person jsonb := to_jsonb(new);
+begin
+  perform credits.person_return(new.id);
+  begin
+    if credits.may_have_sign_up_grant(person) then
+      perform credits.person_sign_up(person);
+    else
+      perform credits.sign_up_account(new.id);
+    end if;
+  exception when others then
+    raise warning 'no account for user % yet: % (%); it is created on first use', new.id, sqlerrm, sqlstate;
+    perform credits.sign_up_later(new.id);
+  end;
+  return new;
+exception when others then
+  raise warning 'user % was not processed: % (%)', new.id, sqlerrm, sqlstate;
+  return new;
+end;
+$$;
+
+comment on function credits.user_created() is
+  'Opens an account for a new auth user, or reopens that of a returning one, and gives the sign-up grant of '
+  'credit_settings (on another shard: by credits.handovers) if the address is confirmed or needs no confirmation. A '
+  'user who does not get it leaves a row in '
+  'credit_request_events (sign_up_granted_before, sign_up_grants_exhausted). Warns instead of failing.';
+
+create function credits.users_leave(p_user_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- In blocks of their own: what fails for the other shards happens here all the same.
+  begin
+    perform credits.handover_add('leave', u.id) from unnest(p_user_ids) as u (id);
+  exception when others then
+    raise warning 'the deletion of users is not noted for the other shards: % (%)', sqlerrm, sqlstate;
+  end;
+  if not credits.is_router() then
+    perform credits.people_leave(p_user_ids);
+    return;
+  end if;
+  begin
+    perform credits.operators_forget(p_user_ids, true);
+  exception when others then
+    raise warning 'deleted users stay operators: % (%)', sqlerrm, sqlstate;
+  end;
+end;
+$$;
+
+comment on function credits.users_leave(uuid[]) is
+  'Does what the deletion of users asks for: here, and by credits.handovers on the other shards. Warns instead of '
+  'failing. p_user_ids in order.';
+
+create or replace function credits.user_deleted()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- Longer than any movement of credits takes: an account that stays locked for longer must not block the deletion of its
+-- user.
+set lock_timeout = '2s'
+as $$
+begin
+  perform credits.users_leave(array(select id from gone order by id));
+  return null;
+exception when others then
+  raise warning 'the deletion of users was not processed: % (%)', sqlerrm, sqlstate;
+  return null;
+end;
+$$;
+
+create or replace function credits.user_updated()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  gone uuid[];
+  changed record;
+begin
+  -- As JSON, because the platform decides which columns there are.
+  gone := array(
+    select n.id from users_before as b join users_now as n on n.id = b.id
+    where to_jsonb(b) ->> 'deleted_at' is null and to_jsonb(n) ->> 'deleted_at' is not null order by n.id);
+  if cardinality(gone) > 0 then
+    perform credits.users_leave(gone);
+  end if;
+  for changed in
+    select c.* from (
+      select b.id, to_jsonb(b) as before, to_jsonb(n) as now from users_before as b join users_now as n on n.id = b.id
+    ) as c
+    where credits.user_facts(c.before) is distinct from credits.user_facts(c.now) order by c.id
+  loop
+    perform credits.user_changed(changed.before, changed.now);
+  end loop;
+  return null;
+exception when others then
+  raise warning 'a change of users was not processed: % (%)', sqlerrm, sqlstate;
+  return null;
+end;
+$$;
+
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. p_to null: the recipient lives on another shard. Raises PT403 when an account is '
   'closed, PT402 when credits are missing or the sender is in debt.';
@@ -573,7 +1056,7 @@ declare
 begin
   select a.id into elsewhere
   from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
-  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  where not credits.is_own_account(a.id) limit 1;
   if found then
     perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
       'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');
@@ -628,6 +1111,120 @@ comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
   'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer, PT421 on '
   'a shard when an account lives on another one.';
+
+create table credits.external_refs (
+  kind text not null check (kind in ('grant', 'withdrawal', 'transfer')),
+  external_ref text not null check (length(external_ref) between 1 and 255),
+  account_id uuid not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  primary key (kind, external_ref)
+);
+
+comment on table credits.external_refs is
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
+  'credits.ref_home(external_ref), where all callers meet.';
+
+comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
+
+comment on column credits.external_refs.claimed_at is
+  'When it was last claimed. Another account may have it 10 minutes later, if it was not booked: no call takes '
+  'as long.';
+
+alter table credits.external_refs enable row level security;
+
+create function credits.ref_home(p_external_ref text)
+returns uuid
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return md5(p_external_ref)::uuid;
+end;
+$$;
+
+comment on function credits.ref_home(text) is
+  'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
+  'change it.';
+
+create function public.claim_external_ref(
+  p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
+)
+returns uuid
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  holder uuid;
+begin
+  perform credits.caller_check('claim_external_ref');
+  if p_kind is null or p_kind not in ('grant', 'withdrawal', 'transfer') or p_account_id is null then
+    perform credits.raise_misuse('22023', 'an external_ref is claimed for an account, by its kind',
+      'kind is grant, withdrawal or transfer.');
+  end if;
+  perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
+  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  insert into credits.external_refs as r (kind, external_ref, account_id)
+  values (p_kind, p_external_ref, p_account_id)
+  on conflict (kind, external_ref) do update
+  set account_id = excluded.account_id, claimed_at = excluded.claimed_at
+  where r.account_id = excluded.account_id
+    or r.account_id = p_instead_of and r.claimed_at < clock_timestamp() - interval '10 minutes'
+  returning account_id into holder;
+  return coalesce(holder, (
+    select account_id from credits.external_refs where kind = p_kind and external_ref = p_external_ref));
+end;
+$$;
+
+comment on function public.claim_external_ref(text, text, uuid, uuid) is
+  'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
+  'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
+  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
+  '22023 for a bad argument, PT421 on another shard.';
+
+create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('has_external_ref');
+  return case p_kind
+    when 'grant' then exists (select from public.credit_grants
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'withdrawal' then exists (select from public.credit_withdrawals
+      where account_id = p_account_id and external_ref = p_external_ref)
+    when 'transfer' then exists (select from public.credit_transfers
+      where from_account_id = p_account_id and external_ref = p_external_ref)
+    else false end;
+end;
+$$;
+
+comment on function public.has_external_ref(uuid, text, text) is
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
+  'asked of the account that holds a claim, before another account gets it.';
+
+create function credits.external_refs_list()
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.external_refs (kind, external_ref, account_id)
+  select 'grant', external_ref, account_id from public.credit_grants where external_ref is not null
+  union all
+  select 'withdrawal', external_ref, account_id from public.credit_withdrawals
+  union all
+  select 'transfer', external_ref, from_account_id from public.credit_transfers
+  on conflict do nothing;
+$$;
+
+comment on function credits.external_refs_list() is
+  'Lists the external_refs that were booked before there were shards. Done by credits.become_shard, while one '
+  'database still holds every account.';
 
 create table public.credit_transfers_sent (
   account_id uuid not null,
@@ -1251,6 +1848,45 @@ begin
 end;
 $$;
 
+create or replace function credits.person_return(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not credits.is_own_account(p_account_id) then
+    perform credits.handover_add('join', p_account_id);
+    return;
+  end if;
+  begin
+    if exists (select from public.credit_accounts where id = p_account_id and is_team)
+      or not exists (select from public.credit_accounts where id = p_account_id and user_id is null)
+      and not exists (select from public.account_erasures where account_id = p_account_id) then
+      return;
+    end if;
+  exception when others then
+    raise notice 'finish_erasures finds out whether user % is back: %', p_account_id, sqlerrm;
+  end;
+  -- Noted in a block of its own, as a deletion is. A deletion that has not closed the account yet, and erases nothing,
+  -- is canceled by this.
+  begin
+    insert into public.account_erasures as e (account_id, erases, finished_at, returned_at)
+    values (p_account_id, false, clock_timestamp(), clock_timestamp())
+    on conflict (account_id) do update
+    set returned_at = excluded.returned_at,
+      finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
+  exception when others then
+    raise warning 'the return of user % is not noted: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+  begin
+    perform credits.account_lock(p_account_id);
+    perform credits.person_reopen(p_account_id);
+  exception when others then
+    raise warning 'the account of user % is opened again by finish_erasures: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+end;
+$$;
+
 create or replace function credits.departure_finish(p_due public.account_erasures)
 returns void
 language plpgsql
@@ -1289,6 +1925,56 @@ begin
   end if;
 end;
 $$;
+
+create function credits.sign_up_note_denial(p_account_id uuid, p_code text)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_request_events (account_id, status, code)
+  select p_account_id, 403, p_code where p_code is not null and not exists (
+    select from public.credit_request_events where account_id = p_account_id and code = p_code);
+$$;
+
+comment on function credits.sign_up_note_denial(uuid, text) is
+  'Leaves a row in credit_request_events: why a user has no sign-up grant; none for null, nor a second one.';
+
+create function public.person_joins(p_person_id uuid, p_amount bigint default null, p_code text default null)
+returns bigint
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  account public.credit_accounts;
+begin
+  perform credits.caller_check('person_joins');
+  if p_person_id is null then
+    perform credits.raise_misuse('22023', 'a person is needed', 'Pass the auth user''s id.');
+  end if;
+  if p_code is not null and p_code not in ('sign_up_granted_before', 'sign_up_grants_exhausted') then
+    perform credits.raise_misuse('22023', 'this code says nothing of a sign-up grant',
+      'sign_up_granted_before and sign_up_grants_exhausted do.');
+  end if;
+  perform credits.own_account_check(p_person_id);
+  perform credits.person_return(p_person_id);
+  account := credits.account_lock(p_person_id);
+  perform credits.sign_up_note_denial(p_person_id, p_code);
+  -- As on one database: an account that is closed, or a team's, gets none.
+  if p_amount is not null and account.closed_at is null and not account.is_team then
+    return (public.grant_credits(p_person_id, p_amount, 'sign-up grant',
+      p_external_ref => 'sign-up:' || p_person_id)).balance;
+  end if;
+  return account.balance;
+end;
+$$;
+
+comment on function public.person_joins(uuid, bigint, text) is
+  'Does on the shard of a user''s account what their sign-up or return does on one database: opens it, or opens it '
+  'again, and grants the sign-up credits that were decided where they signed up (null: none; p_code: why). '
+  'Idempotent; returns the balance. Raises 22023 for a bad argument, PT421 on another shard, PT409 for another amount '
+  'than before.';
 
 create function public.person_leaves(p_person_id uuid)
 returns boolean
@@ -1922,7 +2608,9 @@ $$;
 
 insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
 ('transfers_in_flight', 'critical', 900, 0,
-    'Seconds that the oldest transfer to another shard has been on its way: its credits are in no account.')
+    'Seconds that the oldest transfer to another shard has been on its way: its credits are in no account.'),
+('handovers_waiting', 'critical', 900, 0,
+    'Seconds that another shard has not been told of a sign-up, a deletion or an erasure.')
 on conflict do nothing;
 
 create function credits.transfer_findings_now()
@@ -1940,6 +2628,21 @@ as $$
 $$;
 
 comment on function credits.transfer_findings_now() is 'What transfers to other shards say, by alert rule.';
+
+create function credits.handover_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'handovers_waiting', '', round(extract(epoch from clock_timestamp() - min(requested_at))),
+    format('%s calls wait for other shards, of slot groups %s: select * from credits.handovers', count(*),
+      string_agg(distinct slot_group::text, ', '))
+  from credits.handovers
+  having count(*) > 0;
+$$;
+
+comment on function credits.handover_findings_now() is 'What waits for other shards, by alert rule.';
 
 create or replace function public.evaluate_alerts()
 returns integer
@@ -1964,6 +2667,7 @@ begin
     union all select * from credits.payment_findings_now()
     union all select * from credits.transfer_findings_now()
     union all select * from credits.file_findings_now()
+    union all select * from credits.handover_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
@@ -2121,6 +2825,7 @@ as $$
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
     union all select * from credits.metrics_of_shard()
+    union all select * from credits.metrics_of_handovers()
   ) as m;
 $$;
 
@@ -5176,9 +5881,9 @@ credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_broadcast()
 credits.balance_event(bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
 credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
 credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_shard(text,integer[]);
-credits.book_of(public.credit_entry_kind); credits.broadcast_follows(); credits.broadcast_policy();
-credits.broadcast_set_up(); credits.broadcast_statements();
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.become_router(text);
+credits.become_shard(text,integer[]); credits.book_of(public.credit_entry_kind); credits.broadcast_follows();
+credits.broadcast_policy(); credits.broadcast_set_up(); credits.broadcast_statements();
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
@@ -5217,9 +5922,10 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.entry_origin();
 credits.entry_thing(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
 credits.events_retry(uuid[]); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
-credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
-credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
+credits.external_refs_list(); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.file_account(text); credits.file_counts(); credits.file_deletion_is_due();
+credits.file_differs(text,text,bigint); credits.file_discrepancies(); credits.file_findings_now();
+credits.file_is_kept(uuid,text); credits.file_types(); credits.files_below(text);
 credits.files_judged(text,integer); credits.files_sweep(integer); credits.find_by_id(uuid);
 credits.find_by_mail(text,integer); credits.find_by_name(text); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
@@ -5233,15 +5939,18 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.had_sign_up_grant(uuid); credits.has_barrier(text[]); credits.has_broadcast();
-credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
-credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
-credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
-credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
+credits.had_sign_up_grant(uuid); credits.handover_add(text,uuid,bigint,text);
+credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text); credits.handover_findings_now();
+credits.handovers_due(integer); credits.has_accounts_here(); credits.has_barrier(text[]);
+credits.has_broadcast(); credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid);
+credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
+credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
+credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
-credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
+credits.is_router(); credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
@@ -5259,10 +5968,10 @@ credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uui
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
-credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
-credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
-credits.metrics_of_shard(); credits.metrics_of_tasks(); credits.metrics_of_transfers();
-credits.movement_kind(credits.account_thing);
+credits.metrics_of_handovers(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs();
+credits.metrics_of_payments(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
+credits.metrics_of_requests(); credits.metrics_of_shard(); credits.metrics_of_tasks();
+credits.metrics_of_transfers(); credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
@@ -5302,10 +6011,10 @@ credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credi
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
 credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
 credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb);
-credits.output_emptied(jsonb); credits.output_files(jsonb); credits.output_has_data(jsonb);
-credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone); credits.output_policy();
-credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
+credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
+credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
+credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -5341,7 +6050,7 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -5364,8 +6073,10 @@ credits.reversal_target(public.credit_ledger);
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.runs_now();
-credits.schedule_changed(); credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint);
-credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.slot_group(uuid);
+credits.schedule_changed(); credits.shard_note(text,integer[]); credits.sign_up_account(uuid);
+credits.sign_up_book(uuid,bigint); credits.sign_up_denied(uuid,text); credits.sign_up_finish(uuid,bigint);
+credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left(); credits.sign_up_later(uuid);
+credits.sign_up_note_denial(uuid,text); credits.slot(uuid); credits.slot_group(uuid);
 credits.speech_asked(public.generation_models,jsonb); credits.spending_month(date);
 credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
 credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
@@ -5376,8 +6087,8 @@ credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid);
+credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
+credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
 credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
@@ -5407,9 +6118,9 @@ credits.upload_is_named(uuid,text,timestamp with time zone);
 credits.upload_verdict(public.generation_uploads,numeric,integer); credits.uploads_expire(text[],text);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
-credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
-credits.withdrawal_plan(uuid,bigint,bigint);
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.users_leave(uuid[]);
+credits.vault_secret(text); credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb);
+credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -5422,8 +6133,9 @@ public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uui
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
 public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
-public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
-public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_external_ref(text,text,uuid,uuid);
+public.claim_outputs_to_move(integer); public.claim_provider_asks(integer);
+public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
 public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
@@ -5433,16 +6145,16 @@ public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,bool
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
 public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.operator_abilities(); public.operator_accounts_page(uuid,integer);
-public.operator_acknowledge_alert(uuid,text,text); public.operator_approve(uuid,text,text);
-public.operator_book_payment(text,text,text); public.operator_cancel_job(uuid,text,text);
-public.operator_close_account(uuid,text,text); public.operator_erase_account(uuid,text,text);
-public.operator_fix_discrepancy(text,text,text,text);
+public.grant_due_sign_ups(integer); public.has_external_ref(uuid,text,text);
+public.import_model_price(text,jsonb,jsonb,numeric,jsonb); public.keep_late_output(uuid,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.operator_abilities();
+public.operator_accounts_page(uuid,integer); public.operator_acknowledge_alert(uuid,text,text);
+public.operator_approve(uuid,text,text); public.operator_book_payment(text,text,text);
+public.operator_cancel_job(uuid,text,text); public.operator_close_account(uuid,text,text);
+public.operator_erase_account(uuid,text,text); public.operator_fix_discrepancy(text,text,text,text);
 public.operator_grant(uuid,bigint,timestamp with time zone,text,text);
 public.operator_jobs_page(uuid,text,timestamp with time zone,uuid,integer);
 public.operator_mute_alert(text,timestamp with time zone,text,text);
@@ -5454,7 +6166,8 @@ public.operator_retry_event(uuid,text,text); public.operator_reverse_grant(uuid,
 public.operator_search(text,integer); public.operator_set(uuid,text,bigint,bigint,text,text);
 public.operator_set_overdraft(uuid,bigint,text,text); public.operator_set_plan(uuid,text,text,text);
 public.operator_timeline(uuid,timestamp with time zone,text,integer);
-public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text); public.person_leaves(uuid);
+public.operator_withdraw(uuid,bigint,text,text); public.payment_status(uuid,text);
+public.person_joins(uuid,bigint,text); public.person_leaves(uuid);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb);
 public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
@@ -5474,12 +6187,12 @@ public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uu
 public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
-credits.shard; credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions;
-public.account_erasures; public.account_members; public.credit_accounts; public.credit_alert_rules;
-public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
+credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
+credits.storage_deletions; public.account_erasures; public.account_members; public.credit_accounts;
+public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
 public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
 public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
@@ -6045,6 +6758,12 @@ begin
   if not found then
     return;
   end if;
+  if credits.is_router() then
+    return next row('the router holds no account', not credits.has_accounts_here(), 'router ' || shard.name,
+      case when credits.has_accounts_here() then 'select id from credit_accounts; names them. Move them to the shard '
+        'that holds their group.' end)::credits.deployment_check;
+    return;
+  end if;
   select count(*) into foreign_accounts from public.credit_accounts
   where credits.slot_group(id) <> all (shard.slot_groups);
   return next row('the shard has its own accounts alone', foreign_accounts = 0,
@@ -6056,7 +6775,8 @@ end;
 $$;
 
 comment on function credits.check_shard() is
-  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none.';
+  'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none. '
+  'Of a router: that it has none.';
 
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
@@ -6323,7 +7043,7 @@ as $$
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    person_leaves provider_answered
+    claim_external_ref has_external_ref person_joins person_leaves provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -6343,4 +7063,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '07b88182c93aaaaed63abbb474bcdcd8d02ea66fd9e20076be846989cb4e451e');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '05148bc2e346a65f88a48bfd3dea6764c2e49d58f1651d98b6cc164ea40c0c28');

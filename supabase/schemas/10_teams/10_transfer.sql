@@ -144,7 +144,7 @@ declare
 begin
   select a.id into elsewhere
   from credits.shard, unnest(array[p_transfer.from_account_id, p_transfer.to_account_id]) as a (id)
-  where credits.slot_group(a.id) <> all (slot_groups) limit 1;
+  where not credits.is_own_account(a.id) limit 1;
   if found then
     perform credits.raise_misuse('PT421', format('account %s of this transfer lives on another shard', elsewhere),
       'Make it through the router, or in steps: transfer_send, transfer_receive, transfer_finish.');

@@ -68,13 +68,10 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
   ('payments_waiting', 'critical', 0, 0,
     'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
-<<<<<<< HEAD
   ('transfers_in_flight', 'critical', 900, 0,
     'Seconds that the oldest transfer to another shard has been on its way: its credits are in no account.'),
-=======
   ('handovers_waiting', 'critical', 900, 0,
     'Seconds that another shard has not been told of a sign-up, a deletion or an erasure.'),
->>>>>>> h/t1
   ('files_waiting', 'warning', 0, 0,
     'Files that should have been deleted a day ago, and outputs that could not be moved to Storage in six tries.'),
   ('teams_without_owner', 'warning', 0, 0,

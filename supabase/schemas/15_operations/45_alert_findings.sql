@@ -1,15 +1,8 @@
-<<<<<<< HEAD
 -- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, transfers between
--- shards, files, delivery.
+--   shards, files, other shards, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, moving outputs, transfer between shards, departure, tasks, function calls, alert rules.
-=======
--- Gives: what is to be alerted now, in groups: books, traffic, providers, operation, payments, files,
--- other shards, delivery.
--- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, files, moving outputs, payments, departure, tasks, function calls, alert rules; when called:
--- handovers.
->>>>>>> h/t1
+-- Needs: provider jobs, moving outputs, transfer between shards, departure, tasks, function calls, alert rules; when
+--   called: handovers.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 

@@ -119,8 +119,8 @@ credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_state(uuid);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.job_to_erase(uuid,uuid); credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
+credits.keeps_files(); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text); credits.margins_now();
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.may_have_sign_up_grant(jsonb); credits.may_keep_late(public.generation_jobs);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
@@ -130,7 +130,7 @@ credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_fil
 credits.metrics_of_handovers(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs();
 credits.metrics_of_payments(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
 credits.metrics_of_requests(); credits.metrics_of_shard(); credits.metrics_of_tasks();
-credits.movement_kind(credits.account_thing);
+credits.metrics_of_transfers(); credits.movement_kind(credits.account_thing);
 credits.movement_title(credits.account_thing,public.generation_jobs);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
@@ -257,11 +257,16 @@ credits.timeline_acts(uuid,timestamp with time zone,timestamp with time zone,tex
 credits.timeline_detail(jsonb,uuid,text);
 credits.timeline_movements(uuid,timestamp with time zone,text,integer); credits.timeline_payments(uuid);
 credits.timeline_requests(uuid,timestamp with time zone,timestamp with time zone,text,integer);
-credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amount(jsonb);
+credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
-credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
+credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
+credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
+credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -336,7 +341,9 @@ public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
 public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
+public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
+public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
@@ -347,7 +354,8 @@ public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; publ
 public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_operators; public.credit_plans; public.credit_products;
 public.credit_request_events; public.credit_scheduled_tasks; public.credit_settings;
-public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers; public.credit_withdrawals;
+public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_transfers_received; public.credit_transfers_sent; public.credit_withdrawals;
 public.generation_jobs; public.generation_model_costs; public.generation_model_rates; public.generation_models;
 public.generation_provider_jobs; public.generation_uploads; public.generation_usage; public.operator_actions;
 public.operator_approvals; public.payment_customers; public.payment_disputes; public.payment_events;
@@ -360,20 +368,21 @@ credits.operator_request; credits.payment_discrepancy; credits.payment_terms; cr
 credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order; credits.witness_object;
 public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
 public.credit_grant_result; public.credit_ledger_result; public.credit_operator_role;
-public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
-public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
-public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.generation_upload; public.operator_chain_result; public.operator_find;
-public.operator_result; public.operator_timeline_row; public.payment_checkout; public.payment_result;
-public.payment_status_result$list$),
+public.credit_reversal_result; public.credit_transfer_received; public.credit_transfer_result;
+public.credit_transfer_sent; public.credit_withdrawal_result; public.generation_callback_result;
+public.generation_job_result; public.generation_job_status; public.generation_output_to_move;
+public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
+public.generation_text_quote; public.generation_text_terms; public.generation_upload;
+public.operator_chain_result; public.operator_find; public.operator_result; public.operator_timeline_row;
+public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.action_links; credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials;
 credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
-credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
-public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks;
-public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
-public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
+credits.transfers_noted; credits.withdrawals_booked; public.account_balances;
+public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
+public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_transfer_totals;
+public.credit_unsettled_jobs; public.generation_files; public.generation_margins;
 public.generation_margins_daily; public.generation_stats_hourly; public.operator_account_grants;
 public.operator_account_members; public.operator_accounts; public.operator_alerts;
 public.operator_discrepancies; public.operator_events; public.operator_jobs; public.operator_log;
@@ -507,6 +516,14 @@ credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$
 CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers_received', 'credit_transfers_received_read_auditor', $sql$
+CREATE POLICY credit_transfers_received_read_auditor ON public.credit_transfers_received AS PERMISSIVE FOR
+SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers_sent', 'credit_transfers_sent_read_auditor', $sql$
+CREATE POLICY credit_transfers_sent_read_auditor ON public.credit_transfers_sent AS PERMISSIVE FOR SELECT TO
 credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$

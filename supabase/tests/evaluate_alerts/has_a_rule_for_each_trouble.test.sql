@@ -1,9 +1,5 @@
 begin;
-<<<<<<< HEAD
-select plan(21);
-=======
-select plan(22);
->>>>>>> h/t1
+select plan(23);
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
