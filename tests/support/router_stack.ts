@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { Fleet } from "../../scripts/shards/config.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
 import { startStack } from "../../scripts/stack/index.ts";
 import type { PostgresServer } from "../../scripts/stack/postgres.ts";
 import { startFleet } from "../../scripts/test/fleet.ts";
@@ -65,14 +66,29 @@ function serverOf({ router }: Fleet): PostgresServer {
   };
 }
 
-/** Lets the superuser of the router write to the shards, through the router's tables; which have the router's prices and plans. */
+/**
+ * Lets the superuser of the router write to the shards, through the router's tables. A test's change of prices or
+ * plans is on every shard when it returns; without that it comes there a moment later.
+ */
 async function letTestsWrite({ router, shards }: Fleet): Promise<void> {
   const sql = postgres(router, { max: 1, onnotice: () => {} });
-  await arrangeDatabase(sql);
-  for (const { name } of shards) {
+  for (const { name, url } of shards) {
     await sql.unsafe(
       `create user mapping for supabase_admin server credits_${name} options (user 'supabase_admin', password_required 'false')`,
     );
+    await onDatabase(
+      url,
+      (shard) =>
+        shard.unsafe(`alter database ${name} set synchronous_commit = local`),
+    );
   }
+  await sql.unsafe(
+    "alter database router set synchronous_commit = remote_apply",
+  );
+  await sql.unsafe(
+    `alter system set synchronous_standby_names = 'ANY ${shards.length} (credits_terms)'`,
+  );
+  await sql`select pg_reload_conf()`;
   await sql.end();
+  await onDatabase(router, arrangeDatabase);
 }
