@@ -1,5 +1,5 @@
 import type { Routine } from "./interface.ts";
-import { MEMBERS, type Merge, MERGES } from "./merges.ts";
+import { MEMBERS, type Merge, MERGES, REFERENCES } from "./merges.ts";
 
 const VOLATILITY = { v: "volatile", s: "stable", i: "immutable" };
 
@@ -118,7 +118,8 @@ ${
         )
       }`;
     case "new":
-      return `  ${route.argument} := coalesce(${route.argument}, gen_random_uuid());
+      return `  perform credits.team_id_check(${route.argument});
+  ${route.argument} := coalesce(${route.argument}, gen_random_uuid());
 ${
         oneSql(
           routine,
@@ -140,6 +141,7 @@ ${
   return total;`;
     case "rows": {
       const columns = route.columns ?? "r.*";
+      const also = route.also ? `\n  return query ${route.also};` : "";
       return loopSql(
         `      return query select ${columns} from ${
           callOf(routine, "slot")
@@ -147,7 +149,7 @@ ${
         route.unreachable
           ? `      return query select ${route.unreachable};`
           : "      null;",
-      );
+      ) + also;
     }
     case "claim":
       return loopSql(
@@ -187,9 +189,13 @@ ${
 function oneSql(routine: Routine, call: string): string {
   const { returns_set, returns_void, schema, name } = routine;
   const member = MEMBERS[`${schema}.${name}`];
-  const note = member
-    ? `  perform credits_router.membership_note(${member}, p_account_id);\n`
-    : "";
+  const kind = REFERENCES[`${schema}.${name}`];
+  const note = [
+    member &&
+    `  perform credits_router.membership_note(${member}, p_account_id);\n`,
+    kind &&
+    `  perform credits_router.reference_claim('${kind}', p_external_ref, p_account_id);\n`,
+  ].filter(Boolean).join("");
   if (returns_void) return `${note}  perform ${call};`;
   if (returns_set) return `${note}  return query select * from ${call};`;
   return `${note}  return ${call};`;

@@ -43,6 +43,18 @@ export function readViews(url: string): Promise<ShardView[]> {
   return readCatalog(url, "views.sql");
 }
 
+/** What a sign-up and a deletion do: users live on the router. */
+export async function readUserTriggers(url: string): Promise<string[]> {
+  const triggers = await onDatabase(
+    url,
+    (sql) =>
+      sql`select pg_get_triggerdef(t.oid) || ';' as sql
+      from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+      where t.tgrelid = 'auth.users'::regclass and f.pronamespace = 'credits'::regnamespace order by t.tgname`,
+  );
+  return triggers.map(({ sql }) => sql);
+}
+
 async function readCatalog<T>(url: string, file: string): Promise<T[]> {
   const query = await readFile(new URL(file, import.meta.url), "utf8");
   return await onDatabase(

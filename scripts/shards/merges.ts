@@ -21,6 +21,8 @@ export type Merge =
     readonly columns?: string;
     /** The row that tells of a shard that does not answer. */
     readonly unreachable?: string;
+    /** What the router itself adds. */
+    readonly also?: string;
   }
   | { readonly by: "claim"; readonly limit: string }
   | { readonly by: "first"; readonly found: string }
@@ -74,6 +76,9 @@ export const MERGES: Readonly<Record<string, Merge>> = {
     "credits_router.payment_slot(p_subscription)",
   ),
   "public.claim_events": CLAIM,
+  "public.claim_external_ref": slot(
+    "credits_router.account_slot(credits.ref_home(p_external_ref))",
+  ),
   "public.claim_outputs_to_move": CLAIM,
   "public.claim_provider_asks": CLAIM,
   "public.claim_storage_deletions": refused(FILES),
@@ -89,7 +94,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.follow_subscriptions": SUM,
   "public.function_calls_due": ROWS,
   "public.get_generation_stats": each("get_generation_stats"),
-  "public.grant_due_sign_ups": SUM,
+  "public.grant_due_sign_ups": ROUTER,
   "public.import_model_price": ROUTER,
   "public.maintain_request_events": SUM,
   "public.mute_alert_rule": ROUTER,
@@ -102,6 +107,8 @@ export const MERGES: Readonly<Record<string, Merge>> = {
       "r.metric, r.labels || jsonb_build_object('shard', shard), r.value",
     unreachable:
       "'atomic_credits_shard_unreachable'::text, jsonb_build_object('shard', shard), 1::numeric",
+    also:
+      "select 'atomic_credits_' || m.metric, m.labels || '{\"shard\": \"router\"}', m.value from credits.metrics_of_handovers() as m",
   },
   "public.operator_abilities": slot("0"),
   "public.operator_accounts_page": refused(PAGED),
@@ -128,6 +135,10 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
   "public.operator_search": ROWS,
   "public.operator_set": refused(OPERATORS),
+  "public.erase_account": OWN,
+  "public.person_joins": slot(
+    "credits_router.account_slot(p_person_id)",
+  ),
   "public.person_leaves": OWN,
   "public.preview_payment": slot("credits_router.payment_slot(p_payment)"),
   "public.preview_subscription": slot(
@@ -162,6 +173,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
     columns: "format('%s (%s)', r.check_name, shard), r.ok, r.detail, r.remedy",
     unreachable:
       "format('the shard answers (%s)', shard), false, null::text, 'Start its server, or see what npm run shards -- check says.'::text",
+    also: "select c.* from credits.check_shard() as c",
   },
   "public.verify_operator_actions": each("verify_operator_actions"),
 };
@@ -171,6 +183,23 @@ export const MEMBERS: Readonly<Record<string, string>> = {
   "public.create_team_account": "p_owner_id",
   "public.set_account_member": "p_user_id",
 };
+
+/** Functions whose external_ref may be one account's alone, and what it names there. */
+export const REFERENCES: Readonly<Record<string, string>> = {
+  "public.grant_credits": "grant",
+  "public.withdraw_credits": "withdrawal",
+};
+
+/** Tables that the router holds itself, because users sign up there; rows begin as those of the first shard. */
+export const SIGN_UP: readonly string[] = [
+  "credits.secrets",
+  "credits.sign_up_addresses",
+  "credits.sign_ups_due",
+  "public.credit_sign_up_grants",
+];
+
+/** Tables of the router's own, empty at first. */
+export const LOCAL: readonly string[] = ["credits.handovers", "credits.shard"];
 
 /** Tables that the router holds itself, and whose rows are equal on all shards: prices, plans and rules. */
 export const TERMS: readonly string[] = [

@@ -16,6 +16,16 @@ create table credits_router.memberships (
 comment on table credits_router.memberships is
   'Where to ask for a user''s teams. The shard of a team decides whether they still belong to it.';
 
+create table credits_router.references_waiting (
+  kind text not null,
+  external_ref text not null,
+  account_id uuid not null,
+  noted_at timestamptz not null default now(),
+  primary key (kind, external_ref)
+);
+comment on table credits_router.references_waiting is
+  'Whose an external_ref is, where the shard that lists it did not answer: a task tells it.';
+
 create table credits_router.moves (
   shard text primary key,
   target text not null,

@@ -5,6 +5,7 @@ import { proxySql } from "./functions.ts";
 import {
   onDatabase,
   readInterface,
+  readUserTriggers,
   readViews,
   type Routine,
   type ShardView,
@@ -12,7 +13,7 @@ import {
 import { redirectSql, rereadSql, serversSql } from "./servers.ts";
 import { literal } from "./sql.ts";
 import {
-  isTerms,
+  isHeld,
   keptParts,
   partsOfShard,
   type Relation,
@@ -33,10 +34,11 @@ export interface Router {
 export async function makeRouter(fleet: Fleet): Promise<Router> {
   const [first] = fleet.shards;
   if (!first) throw new Error("no shard: name one in the file");
-  const [parts, routines, views, helpers, own] = await Promise.all([
+  const [parts, routines, views, triggers, helpers, own] = await Promise.all([
     dumpSchema(first.url),
     readInterface(first.url),
     readViews(first.url),
+    readUserTriggers(first.url),
     readFile(new URL("./router.sql", import.meta.url), "utf8"),
     readFile(new URL("./own.sql", import.meta.url), "utf8"),
   ]);
@@ -50,9 +52,11 @@ export async function makeRouter(fleet: Fleet): Promise<Router> {
     ...fleet.shards.map((shard) => partsOfShard(relations, shard)),
     groupsSql(fleet.shards),
     own,
+    ...triggers,
     rightsSql,
     publicationSql,
     limitsSql(fleet),
+    scheduleSql,
   ].join("\n\n");
   return { sql: script, relations };
 }
@@ -89,7 +93,7 @@ function objectsOf(
     return made.sql;
   };
   const sql = keptParts(parts).map((part) => {
-    if (part.type === "TABLE" && !isTerms(part)) return remote(tableOf(part));
+    if (part.type === "TABLE" && !isHeld(part)) return remote(tableOf(part));
     const view = merged.get(
       `${part.schema}.${part.name.replace(" _RETURN", "")}`,
     );
@@ -141,9 +145,11 @@ grant usage on schema credits, auth to credits_router;
 grant usage on schema credits_router to authenticated;
 revoke execute on all functions in schema credits_router from public;
 grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
-grant execute on function credits.slot(uuid) to credits_router;
 grant select on all tables in schema credits_router to credits_router;
-grant insert, update, delete on credits_router.memberships to credits_router;
+grant insert, update, delete on credits_router.memberships, credits_router.references_waiting to credits_router;
+grant select, insert, update, delete on credits.handovers to credits_router;
+grant select on credits.shard, auth.users to credits_router;
+grant execute on all functions in schema credits to credits_router;
 grant execute on all functions in schema credits_router to credits_router;`;
 
 function limitsSql({ seconds }: Fleet): string {
@@ -156,6 +162,15 @@ begin
 end;
 $$;`;
 }
+
+/** The router's tasks, each minute, where its server has pg_cron in this database. */
+const scheduleSql = `do $$
+begin
+  if to_regprocedure('cron.schedule(text, text, text)') is not null then
+    perform cron.schedule('credits-router', '* * * * *', 'select credits_router.run_tasks()');
+  end if;
+end;
+$$;`;
 
 /** Lets the router in, as the role whose rights it needs: those of the service, and of whom it calls for. */
 function admitSql({ user, password }: Fleet): string {
@@ -234,6 +249,7 @@ async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
           [rows],
         );
       }
+      await tx`select credits.become_router('router')`;
     }));
   say(`router: made from ${fleet.shards[0]!.name}`);
 }

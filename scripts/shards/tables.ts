@@ -1,7 +1,9 @@
 import { partitionOf, type Shard } from "./config.ts";
 import type { Part } from "./dump.ts";
 import type { ShardView } from "./interface.ts";
-import { TERMS } from "./merges.ts";
+import { LOCAL, SIGN_UP, TERMS } from "./merges.ts";
+
+const HELD = [...TERMS, ...SIGN_UP, ...LOCAL];
 
 const TABLE =
   /CREATE (?:UNLOGGED )?TABLE (\S+) \(\n?([\s\S]*?)\n?\)(?:\nINHERITS \(([^)]+)\))?(?:\nPARTITION BY .*)?(?:\nWITH \(.*\))?;/;
@@ -152,10 +154,10 @@ function isKept(part: Part): boolean {
   if (type === "RULE" && name.endsWith(" _RETURN")) return true;
   const table = / ON (?:ONLY )?(\w+\.\w+)/i.exec(sql) ??
     /ALTER TABLE (?:ONLY )?(\w+\.\w+)/.exec(sql);
-  return TERMS.includes(table?.[1] ?? "");
+  return HELD.includes(table?.[1] ?? "");
 }
 
 /** Whether a table's rows lie on the router. */
-export function isTerms({ schema, name }: Part): boolean {
-  return TERMS.includes(`${schema}.${name}`);
+export function isHeld({ schema, name }: Part): boolean {
+  return HELD.includes(`${schema}.${name}`);
 }

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
-import { TERMS } from "./merges.ts";
+import { SIGN_UP, TERMS } from "./merges.ts";
 import { literal } from "./sql.ts";
 
 /** Prices, plans and rules: the router publishes them, and each shard subscribes. */
@@ -14,18 +14,21 @@ export interface Terms {
   readonly rows: string;
 }
 
-/** Prices, plans and rules of a database. */
+/** Prices, plans and rules of a database, and whom it gave a sign-up grant. */
 export function readTerms(url: string): Promise<Terms[]> {
-  return onDatabase(url, (sql) =>
-    Promise.all(TERMS.map(async (table) => {
-      const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
-        `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
+  return onDatabase(
+    url,
+    (sql) =>
+      Promise.all([...TERMS, ...SIGN_UP].map(async (table) => {
+        const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
+          `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
           (select string_agg(quote_ident(attname), ', ') from pg_attribute
             where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '') as columns`,
-        [table],
-      );
-      return { table, ...row! };
-    })));
+          [table],
+        );
+        return { table, ...row! };
+      })),
+  );
 }
 
 /** What the router publishes. */

@@ -99,6 +99,7 @@ async function openServer(stops: (() => Promise<void>)[]): Promise<Server> {
     port,
     start,
     stop: async (signal) => {
+      if (server.exitCode !== null || server.signalCode !== null) return;
       server.kill(signal);
       await once(server, "exit");
     },

@@ -28,6 +28,16 @@ export async function lastShard(action: "stop" | "start"): Promise<void> {
   await ask(`/${action}`);
 }
 
+/** Runs an action while the server of the last shard is stopped. */
+export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
+  await lastShard("stop");
+  try {
+    return await action();
+  } finally {
+    await lastShard("start");
+  }
+}
+
 async function ask<T>(path: string): Promise<T> {
   const answer = await fetch(`${inject("stacks")}/fleet${path}`);
   if (!answer.ok) throw new Error(await answer.text());

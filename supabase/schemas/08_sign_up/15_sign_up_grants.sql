@@ -70,15 +70,20 @@ comment on function credits.sign_up_grants_left() is
 
 create function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-  select case when exists (select from public.credit_sign_up_grants where account_id = p_account_id) then true
-    when credits.is_own_account(p_account_id)
-      then exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id)
-    -- Its grants are on another database; every one that was given is in the table above.
-    else false end;
+begin
+  if exists (select from public.credit_sign_up_grants where account_id = p_account_id) then
+    return true;
+  end if;
+  -- Of another database's every one that was given is in the table above; a router would ask all shards here.
+  if not credits.is_own_account(p_account_id) then
+    return false;
+  end if;
+  return exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id);
+end;
 $$;
 comment on function credits.had_sign_up_grant(uuid) is 'Whether an account has had its sign-up grant.';
 

@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, describe, expect, test } from "vitest";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import {
+  accountsOf,
+  asService,
+  canRoute,
+  useFleet,
+  whileDown,
+} from "./fleet.ts";
+
+describe.skipIf(!canRoute)("people and references past one database", () => {
+  const shared = useFleet({ alone: true });
+  afterAll(async () => {
+    if (canRoute) {
+      await shared
+        .router`delete from auth.users where email like '%@shards.test'`;
+    }
+  });
+
+  const signUp = (id: string) =>
+    shared.router`insert into auth.users (id, email, email_confirmed_at)
+      values (${id}, ${`${id}@shards.test`}, now())`;
+  const entriesOf = (id: string) =>
+    asService(
+      shared.router,
+      (tx) =>
+        tx`select kind, delta from public.credit_ledger where account_id = ${id}`,
+    );
+  /** The task, as it runs a while later. */
+  const deliver = async () => {
+    await shared.router`update credits.handovers set next_try_at = now()`;
+    const [row] = await shared
+      .router`select credits_router.deliver_handovers() as calls`;
+    return row!.calls as number;
+  };
+  const grant = (id: string, ref: string) =>
+    asService(
+      shared.router,
+      (tx) =>
+        tx`select public.grant_credits(p_account_id => ${id}, p_amount => 5, p_external_ref => ${ref})`,
+    )
+      .then(() => "granted", (error) => error.code as string);
+
+  const handoversWaiting = async () => {
+    const [metric] = await asService(
+      shared.router,
+      (tx) =>
+        tx`select value from public.operational_metrics()
+        where metric = 'atomic_credits_handovers_waiting' and labels ->> 'shard' = 'router'`,
+    );
+    return Number(metric!.value);
+  };
+
+  test("a sign-up is granted once on its shard, also where that was down", async () => {
+    const [near, , , far] = shared.accounts as [string, string, string, string];
+    await whileDown(async () => {
+      await signUp(near);
+      await signUp(far);
+      expect(await deliver()).toBe(1);
+    });
+    expect(await deliver()).toBe(1);
+    expect(await deliver()).toBe(0);
+    for (const id of [near, far]) {
+      expect((await entriesOf(id)).map(({ kind }) => kind), id).toEqual([
+        "grant",
+      ]);
+    }
+  });
+
+  test("a deletion reaches every shard once it is up, and so does an erasure", async () => {
+    const [, gone] = shared.accounts as [string, string];
+    const [, , , team] = await accountsOf(shared.fleet);
+    await signUp(gone);
+    await deliver();
+    await asService(
+      shared.router,
+      (tx) => tx`select public.create_team_account(${randomUUID()}, ${team!})`,
+    );
+    await asService(
+      shared.router,
+      (tx) => tx`select public.set_account_member(${team!}, ${gone}, 'member')`,
+    );
+    const waiting = await whileDown(async () => {
+      await shared.router`delete from auth.users where id = ${gone}`;
+      await deliver();
+      const calls = await handoversWaiting();
+      await asService(
+        shared.router,
+        (tx) => tx`select public.erase_account(${gone})`,
+      );
+      return calls;
+    });
+    expect(waiting).toBe(4);
+    await deliver();
+    await deliver();
+    const [left] = await shared
+      .router`select count(*)::integer as calls from credits.handovers`;
+    expect(left!.calls).toBe(0);
+    const [account] = await asService(
+      shared.router,
+      (tx) =>
+        tx`select user_id, closed_at is not null as closed from public.credit_accounts where id = ${gone}`,
+    );
+    expect(account).toEqual({ user_id: null, closed: true });
+    const members = await asService(
+      shared.router,
+      (tx) => tx`select from public.account_members where user_id = ${gone}`,
+    );
+    expect(members).toHaveLength(0);
+  });
+
+  test("a team cannot have a user's id", async () => {
+    const [user] = shared.accounts as [string];
+    const refused = await asService(
+      shared.router,
+      (tx) => tx`select public.create_team_account(${randomUUID()}, ${user})`,
+    ).catch((error) => error);
+    expect(refused.code).toBe("PT409");
+  });
+
+  test("an external_ref is one account's, on whichever shard, also while the shard that lists it is down", async () => {
+    const [, , one] = shared.accounts as [string, string, string];
+    const other = randomUUID();
+    const known = randomUUID();
+    expect([
+      await grant(one, known),
+      await grant(one, known),
+      await grant(other, known),
+    ])
+      .toEqual(["granted", "granted", "PT409"]);
+    const [{ ref }] = await shared
+      .router`select ref from (select gen_random_uuid()::text as ref
+        from generate_series(1, 200)) as r
+      where credits_router.shard_of(credits.ref_home(ref)) = 's3' limit 1` as unknown as [
+      { ref: string },
+    ];
+    const [{ near }] = await shared
+      .router`select near from (select gen_random_uuid() as near
+        from generate_series(1, 200)) as n
+      where credits_router.shard_of(near) = 's0' limit 1` as unknown as [
+      { near: string },
+    ];
+    const answers = await whileDown(
+      async () => [await grant(one, ref), await grant(near, ref)],
+    );
+    expect(answers).toEqual(["granted", "PT409"]);
+    const [delivered] = await shared
+      .router`select credits_router.deliver_references() as references`;
+    expect(delivered!.references).toBe(1);
+    expect([await grant(near, ref), await grant(one, ref)]).toEqual([
+      "PT409",
+      "granted",
+    ]);
+    const [listed] = await onDatabase(
+      shared.fleet.shards[3]!.url,
+      (sql) =>
+        sql`select account_id from credits.external_refs where external_ref = ${ref}`,
+    );
+    expect(listed!.account_id).toBe(one);
+  });
+
+  test("the router's tasks run as one call", async () => {
+    await shared.router`select credits_router.run_tasks()`;
+  });
+});
