@@ -31,6 +31,42 @@ describe.skipIf(!canRoute)("prices, plans and rules", () => {
     await router`update public.credit_settings set low_balance_credits = low_balance_credits - 7`;
   });
 
+  test("a plan that brings monthly credits does so on each shard from then on", async () => {
+    const { router, fleet, accounts } = shared;
+    const [account] = accounts;
+    await router`insert into public.credit_plans (name, roll_over) values ('months', 'all')`;
+    await expect.poll(
+      () =>
+        router`select from public.set_account_plan(${account!}, 'months')`.then(
+          () => "moved",
+          ({ message }) => message,
+        ),
+      { timeout: 10_000 },
+    ).toBe("moved");
+    await onDatabase(fleet.shards[0]!.url, async (shard) => {
+      await shard`update public.credit_accounts set refilled_for = '2020-01-01' where id = ${account!}`;
+      await router`update public.credit_plans set monthly_credits = 50 where name = 'months'`;
+      await expect.poll(
+        async () => {
+          const [row] =
+            await shard`select refilled_for > current_date - 70 as recent from public.credit_accounts where id = ${account!}`;
+          return row!.recent;
+        },
+        { timeout: 10_000 },
+      ).toBe(true);
+    });
+  });
+
+  test("no service changes them on a shard", async () => {
+    await onDatabase(shared.fleet.shards[0]!.url, async (shard) => {
+      const change = shard.begin(async (tx) => {
+        await tx`set local role service_role`;
+        await tx`update public.credit_plans set monthly_credits = 50`;
+      });
+      await expect(change).rejects.toMatchObject({ code: "PT409" });
+    });
+  });
+
   test("a shard that no longer follows is named", async () => {
     const { fleet } = shared;
     const { url } = fleet.shards[1]!;

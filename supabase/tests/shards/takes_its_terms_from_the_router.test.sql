@@ -1,5 +1,5 @@
 begin;
-select plan(25);
+select plan(27);
 set local client_min_messages = error;
 
 select from set_model_price('painter', '{"image": 1}', p_settings => '{"provider": "none", "provider_model": "none"}');
@@ -68,13 +68,17 @@ select lives_ok($$update generation_models set overage = 'overdraft' where name 
 set local session_replication_role = origin;
 
 -- Its router.
-delete from credit_accounts where last_seq = 0;
 alter table credit_accounts disable trigger account_opened;
 select credits.shard_note('router', '{}');
 select lives_ok($$select set_model_price('painter', '{"image": 3}', now() + interval '1 hour')$$,
   'the router writes new prices');
 select throws_ok($$delete from generation_models where name = 'painter'$$, 'PT409',
   'a price of shards is never changed or deleted', 'and keeps the old ones');
+update credit_accounts set refilled_for = '2020-01-01';
+update credit_plans set monthly_credits = 0 where name = 'later';
+select lives_ok($$update credit_plans set monthly_credits = 50 where name = 'later'$$, 'and plans');
+select is((select refilled_for from credit_accounts where plan = 'later'), '2020-01-01',
+  'whose accounts are elsewhere');
 select lives_ok('update credit_settings set sign_up_credits = 1', 'with settings of all shards');
 
 select * from finish();
