@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Fleet, Shard } from "./config.ts";
+import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { dumpSchema, type Part } from "./dump.ts";
 import { proxySql } from "./functions.ts";
 import {
@@ -207,10 +208,15 @@ export async function initRouter(
 ): Promise<void> {
   for (const shard of fleet.shards) {
     await admit(fleet, shard);
+    await onDatabase(
+      shard.url,
+      (sql) => sql.unsafe(filesOnShardSql(fleet)),
+    );
     say(`${shard.name}: the router may connect`);
   }
   if (await isRouter(fleet)) await redirect(fleet, say);
   else await make(fleet, say);
+  await onDatabase(fleet.router, (sql) => sql.unsafe(filesOnRouterSql(fleet)));
   for (const shard of fleet.shards) {
     if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);

@@ -90,7 +90,7 @@ function stepsFor(
     // After the account is closed: prices of live accounts' jobs are kept.
     [
       "models",
-      () => remove(project, `generation_models?name=in.(${name},${expensive})`),
+      () => removeModels(project, [name, expensive]),
     ],
     [
       "sign-up grant",
@@ -128,6 +128,25 @@ async function withdrawGrants(project: Project, id: string): Promise<void> {
 
 async function remove(project: Project, rows: string): Promise<void> {
   await project.must(`/rest/v1/${rows}`, { method: "DELETE" });
+}
+
+/** Ends them where the database is the router of shards, which keeps each price. */
+async function removeModels(
+  project: Project,
+  names: readonly string[],
+): Promise<void> {
+  const rows = `generation_models?name=in.(${names})`;
+  const { status } = await project.call(`/rest/v1/${rows}`, {
+    method: "DELETE",
+  });
+  if (status < 300) return;
+  if (status !== 409) return await remove(project, rows);
+  for (const p_model of names) {
+    await project.rpc("set_model_price", {
+      p_model,
+      p_settings: { enabled: false },
+    });
+  }
 }
 
 async function removePlan(

@@ -39,7 +39,7 @@ begin
   set local lock_timeout = '100ms';
   for attempt in 1 .. 50 loop
     begin
-      lock table public.credit_accounts in access exclusive mode;
+      lock table public.credit_accounts, public.credit_plans, public.credit_scheduled_tasks in access exclusive mode;
       drop view public.reconciliation_summary;
       drop view public.reconciliation_discrepancies;
       drop view credits.transfers_booked;
@@ -455,6 +455,48 @@ begin
   return account;
 end;
 $$;
+
+create or replace function credits.price_change_check(p_model text, p_effective_from timestamptz, p_operation text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+begin
+  -- The jobs of other databases cannot be seen from here.
+  if exists (select from credits.shard) then
+    perform credits.raise_misuse('PT409', 'a price of shards is never changed or deleted',
+      case p_operation when 'UPDATE' then 'Write a new version: select set_model_price(…).'
+        else 'End it by a new version: select set_model_price(…, p_settings => ''{"enabled": false}'').' end);
+  end if;
+  -- A charge in flight has read its price, but its job is not visible yet: wait for such charges, and let new ones
+  -- wait.
+  begin
+    lock table public.generation_models in access exclusive mode;
+  exception when lock_not_available or deadlock_detected then
+    perform credits.raise_misuse('PT409', 'something that reads this price has not ended for two seconds',
+      'Repeat it in a moment. A dump, or a transaction that was left open, holds it up too: see pg_stat_activity.');
+  end;
+  if exists (
+    select from public.generation_jobs as j
+    join public.credit_accounts as a on a.id = j.account_id
+    where j.model = p_model and j.price_effective_from = p_effective_from
+      -- No job is older than the version that it was charged by; by this condition the index by time skips older jobs.
+      and j.created_at >= p_effective_from
+      and (p_operation = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
+  ) then
+    perform credits.raise_misuse('PT409', 'jobs were charged by this price',
+      case p_operation when 'UPDATE' then 'Write a new version: select set_model_price(…).'
+        else 'Set enabled to false: then it is not sold any more.' end);
+  end if;
+end;
+$$;
+
+comment on function credits.price_change_check(text, timestamptz, text) is
+  'Refuses to change a price version that a job was charged by, and to delete it while such a job is open or its '
+  'account is not closed, because the job is settled and answered again by it. With shards, and on their router, it '
+  'refuses each, as it sees no other shard''s jobs. Waits at most two seconds for charges '
+  'in flight; new charges wait for the end of the change.';
 
 create function credits.keeps_files()
 returns boolean
@@ -1045,6 +1087,53 @@ exception when others then
   return null;
 end;
 $$;
+
+-- Months without monthly credits, or on a closed account, are not made up for later. Security definer, because roles
+-- that may change a plan or reopen an account may not set refilled_for.
+create function credits.refills_start(p_before public.credit_plans[], p_now public.credit_plans[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  new_plans text[] := array(
+    select n.name from unnest(p_now) as n join unnest(p_before) as b on b.name = n.name
+    where n.scheduled_credits > 0 and (b.scheduled_credits = 0 or n.refill_day <> b.refill_day));
+  -- Lower ids are locked first, as everywhere, also when several plans change at once.
+  account_ids uuid[] := array(
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null
+    order by id for update);
+begin
+  -- An account that was refilled by the calendar keeps that day: on another day it would wait for up to two months.
+  update public.credit_accounts as a set refill_anchor = a.refilled_for
+  from unnest(p_now) as n join unnest(p_before) as b on b.name = n.name
+  where n.name = a.plan and a.id = any (account_ids)
+    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.scheduled_credits > 0;
+  update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
+  from unnest(p_before) as b join public.credit_plans as p on p.name = b.name
+  where b.name = a.plan and a.id = any (account_ids) and b.scheduled_credits = 0
+    and a.refilled_for < credits.refill_month_before(p, a);
+end;
+$$;
+
+comment on function credits.refills_start(public.credit_plans[], public.credit_plans[]) is
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to '
+  'their own day keep the 1st. Takes the plans as they were and as they are.';
+
+create or replace function credits.refills_start_now()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.refills_start(array(select p::public.credit_plans from plans_before as p),
+    array(select p::public.credit_plans from plans_now as p));
+  return null;
+end;
+$$;
+
+comment on function credits.refills_start_now() is 'Has the monthly credits of changed plans begin (refills_start).';
 
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. p_to null: the recipient lives on another shard. Raises PT403 when an account is '
@@ -1657,6 +1746,41 @@ comment on view public.credit_transfer_totals is
   'moved: the sum of all entries of kind transfer. Added up over all shards, moved + in_flight = 0 where nothing is '
   'on its way; while something is, moved + in_flight + arrived = received.';
 
+create or replace function credits.product_is_kept()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if tg_op = 'UPDATE' then
+    -- These two say what may be bought, not what was.
+    old.enabled := new.enabled;
+    old.max_quantity := new.max_quantity;
+    if old is not distinct from new then
+      return new;
+    end if;
+  end if;
+  -- The payments of other databases cannot be seen from here.
+  if exists (select from credits.shard) then
+    perform credits.raise_misuse('PT409', 'a product version of shards is never changed or deleted',
+      'Write a new version: select set_product(…). Set enabled to false to sell it no more.');
+  end if;
+  -- Bookings in flight hold a share lock on the version, for which this statement has waited.
+  if exists (select from public.payments as p cross join lateral jsonb_array_elements(p.lines) as l
+    where p.provider = old.provider and p.livemode = old.livemode and p.status = 'paid'
+      and l ->> 'price_id' = old.provider_price_id) then
+    perform credits.raise_misuse('PT409', 'this version of the product was sold',
+      'Write a new version: select set_product(…). Set enabled to false to sell it no more.');
+  end if;
+  return case tg_op when 'UPDATE' then new else old end;
+end;
+$$;
+
+comment on function credits.product_is_kept() is
+  'Refuses to change or delete a version that was sold, because later states of its payments are booked by it. With '
+  'shards each is refused, as the payments of the others cannot be seen.';
+
 create view public.credit_journal
 with (security_invoker = true)
 as
@@ -2028,6 +2152,9 @@ from (
   -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
   where not exists (select from public.credit_transfers_sent as s
       where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and not exists (select from public.credit_transfers_received as r
+      where r.account_id = t.to_account_id and r.external_ref = t.external_ref
+        and r.from_account_id = t.from_account_id)
     and ((select slot_groups from credits.shard) is null
       or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
   union all
@@ -5848,6 +5975,86 @@ where (select credits.operator_role()) is not null;
 comment on view public.operator_team is
   'Operators, for operators: role, limits in credits (null: none), and what was given and taken today (UTC).';
 
+create function credits.terms_come_from_router()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  caller constant text := current_setting('role');
+begin
+  if exists (select from credits.shard where slot_groups <> '{}')
+    -- Migrations write such rows on each shard, as the owner.
+    and not pg_has_role(case caller when 'none' then session_user else caller end,
+      (select relowner from pg_catalog.pg_class where oid = tg_relid), 'member') then
+    perform credits.raise_misuse('PT409',
+      format('this database is a shard, and %s comes from its router', tg_relid::regclass),
+      'Change it on the router, which publishes it to all shards.');
+  end if;
+  return null;
+end;
+$$;
+
+comment on function credits.terms_come_from_router() is
+  'Refuses a change of prices, plans, rules or settings on a shard, but by the owner. Replication does not fire it.';
+
+do $$
+declare
+  terms text;
+begin
+  foreach terms in array array['public.credit_alert_rules', 'public.credit_anomaly_rules', 'public.credit_plans',
+    'public.credit_products', 'public.credit_settings', 'public.generation_models', 'public.generation_model_rates',
+    'public.generation_model_costs', 'public.reconciliation_classes']
+  loop
+    execute format('create trigger terms_come_from_router before insert or update or delete or truncate on %s '
+      'for each statement execute function credits.terms_come_from_router()', terms);
+  end loop;
+end;
+$$;
+
+create function credits.plan_arrived()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.refills_start(array[old], array[new]);
+  return null;
+end;
+$$;
+
+comment on function credits.plan_arrived() is
+  'Does for a replicated plan what refills_start_now does for one changed here.';
+
+create trigger plan_arrived after update on public.credit_plans
+  for each row execute function credits.plan_arrived();
+
+alter table public.credit_plans enable replica trigger plan_arrived;
+
+create function credits.task_arrived()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- A restore inserts rows, too, and must not begin to run their tasks.
+  if tg_op <> 'INSERT' or exists (select from pg_catalog.pg_stat_activity
+    where pid = pg_backend_pid() and backend_type like 'logical replication%') then
+    perform public.apply_schedule();
+  end if;
+  return null;
+end;
+$$;
+
+comment on function credits.task_arrived() is 'Hands a replicated schedule to pg_cron, as schedule_changed does.';
+
+create trigger task_arrived after insert or update or delete on public.credit_scheduled_tasks
+  for each row execute function credits.task_arrived();
+
+alter table public.credit_scheduled_tasks enable replica trigger task_arrived;
+
 create or replace function credits.delivered_objects()
 returns table (kind text, identity text)
 language sql
@@ -6042,10 +6249,10 @@ credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credit
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
-credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plans_refilling(timestamp with time zone);
-credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
-credits.price_is_complete(); credits.price_is_kept();
-credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
+credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
+credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
+credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -6064,7 +6271,8 @@ credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with t
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
 credits.refill_source_is_free(); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone);
-credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.refills_next(uuid,integer,timestamp with time zone);
+credits.refills_start(public.credit_plans[],public.credit_plans[]); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
@@ -6092,8 +6300,9 @@ credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
-credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
+credits.task_arrived(); credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
 credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
+credits.terms_come_from_router();
 credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
@@ -6531,11 +6740,21 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_alert_rules', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_alert_rules
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_anomaly_rules', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_anomaly_rules
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$
 CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts
 FOR EACH ROW
@@ -6575,6 +6794,11 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'plan_arrived', $sql$
+CREATE OR REPLACE TRIGGER plan_arrived AFTER UPDATE ON public.credit_plans
+FOR EACH ROW
+EXECUTE FUNCTION credits.plan_arrived();
+ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER plan_arrived$sql$),
 ('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
 CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
 FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
@@ -6589,10 +6813,20 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_plans', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_plans
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_products', 'product_is_kept', $sql$
 CREATE OR REPLACE TRIGGER product_is_kept BEFORE DELETE OR UPDATE ON public.credit_products
 FOR EACH ROW
 EXECUTE FUNCTION credits.product_is_kept()$sql$),
+('trigger', 'public.credit_products', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_products
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$
 CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON
 public.credit_scheduled_tasks
@@ -6603,6 +6837,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'task_arrived', $sql$
+CREATE OR REPLACE TRIGGER task_arrived AFTER INSERT OR DELETE OR UPDATE ON public.credit_scheduled_tasks
+FOR EACH ROW
+EXECUTE FUNCTION credits.task_arrived();
+ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER task_arrived$sql$),
 ('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
 CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
 FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
@@ -6612,11 +6851,21 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_setti
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_settings
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_costs', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_model_costs
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$
 CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates
 FOR EACH ROW
@@ -6630,6 +6879,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_rates', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_model_rates
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_models', 'price_is_complete', $sql$
 CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE
 INITIALLY DEFERRED
@@ -6650,6 +6904,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_models
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_models', 'version_takes_rates', $sql$
 CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
 FOR EACH ROW
@@ -6669,6 +6928,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliati
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.reconciliation_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_classes', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.reconciliation_classes
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs
 FOR EACH ROW
@@ -6713,10 +6977,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  account_id constant uuid := credits.own_account_id();
   results credits.deployment_check[];
 begin
   begin
-    results := array(select r from credits.trial_run(credits.own_account_id()) as r);
+    -- A shard takes no plan or model but from its router. This is undone with the trial.
+    perform credits.cease_shard();
+    results := array(select r from credits.trial_run(account_id) as r);
     raise exception using errcode = 'UNDO0', message = 'the trial is undone';
   exception when sqlstate 'UNDO0' then
     -- The variable keeps the results; the subtransaction's rows are gone.
@@ -7068,4 +7335,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd0835ea2593cd30ff4a06f6480713f379c2ad810a016c97747aed77e564964a9');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd7dab53e7ff5b1016b50908ab8e22a8da3f0de225e5779dae053c04ce21bff27');

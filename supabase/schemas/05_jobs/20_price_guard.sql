@@ -1,6 +1,6 @@
 -- Gives: the guard of the price versions that jobs were charged by, and set_model_price, which writes a new one.
 -- Keeps: a price change is a new version, and never touches a past job; a model that is sold has a price.
--- Needs: price book, jobs.
+-- Needs: shards, price book, jobs.
 
 create function credits.price_change_check(p_model text, p_effective_from timestamptz, p_operation text)
 returns void
@@ -9,6 +9,12 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 begin
+  -- The jobs of other databases cannot be seen from here.
+  if exists (select from credits.shard) then
+    perform credits.raise_misuse('PT409', 'a price of shards is never changed or deleted',
+      case p_operation when 'UPDATE' then 'Write a new version: select set_model_price(…).'
+        else 'End it by a new version: select set_model_price(…, p_settings => ''{"enabled": false}'').' end);
+  end if;
   -- A charge in flight has read its price, but its job is not visible yet: wait for such charges, and let new ones
   -- wait.
   begin
@@ -33,7 +39,8 @@ end;
 $$;
 comment on function credits.price_change_check(text, timestamptz, text) is
   'Refuses to change a price version that a job was charged by, and to delete it while such a job is open or its '
-  'account is not closed, because the job is settled and answered again by it. Waits at most two seconds for charges '
+  'account is not closed, because the job is settled and answered again by it. With shards, and on their router, it '
+  'refuses each, as it sees no other shard''s jobs. Waits at most two seconds for charges '
   'in flight; new charges wait for the end of the change.';
 
 create function credits.price_is_kept()

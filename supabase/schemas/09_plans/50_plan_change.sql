@@ -19,15 +19,14 @@ comment on function credits.refill_month_before(public.credit_plans, public.cred
 
 -- Months without monthly credits, or on a closed account, are not made up for later. Security definer, because roles
 -- that may change a plan or reopen an account may not set refilled_for.
-create function credits.refills_start_now()
-returns trigger
+create function credits.refills_start(p_before public.credit_plans[], p_now public.credit_plans[])
+returns void
 language plpgsql
-security definer
 set search_path = '', pg_temp
 as $$
 declare
   new_plans text[] := array(
-    select n.name from plans_now as n join plans_before as b on b.name = n.name
+    select n.name from unnest(p_now) as n join unnest(p_before) as b on b.name = n.name
     where n.scheduled_credits > 0 and (b.scheduled_credits = 0 or n.refill_day <> b.refill_day));
   -- Lower ids are locked first, as everywhere, also when several plans change at once.
   account_ids uuid[] := array(
@@ -36,19 +35,32 @@ declare
 begin
   -- An account that was refilled by the calendar keeps that day: on another day it would wait for up to two months.
   update public.credit_accounts as a set refill_anchor = a.refilled_for
-  from plans_now as n join plans_before as b on b.name = n.name
+  from unnest(p_now) as n join unnest(p_before) as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)
     and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.scheduled_credits > 0;
   update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
-  from plans_before as b join public.credit_plans as p on p.name = b.name
+  from unnest(p_before) as b join public.credit_plans as p on p.name = b.name
   where b.name = a.plan and a.id = any (account_ids) and b.scheduled_credits = 0
     and a.refilled_for < credits.refill_month_before(p, a);
+end;
+$$;
+comment on function credits.refills_start(public.credit_plans[], public.credit_plans[]) is
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to '
+  'their own day keep the 1st. Takes the plans as they were and as they are.';
+
+create function credits.refills_start_now()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.refills_start(array(select p::public.credit_plans from plans_before as p),
+    array(select p::public.credit_plans from plans_now as p));
   return null;
 end;
 $$;
-comment on function credits.refills_start_now() is
-  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to '
-  'their own day keep the 1st.';
+comment on function credits.refills_start_now() is 'Has the monthly credits of changed plans begin (refills_start).';
 create trigger refills_start_now after update on public.credit_plans
   referencing old table as plans_before new table as plans_now
   for each statement execute function credits.refills_start_now();

@@ -1,6 +1,6 @@
 -- Gives: what is sold, in versions: packs of credits, and plans that are paid by the period.
 -- Keeps: the server alone maps a provider's price to credits; a version that was sold never changes.
--- Needs: foundation, plans; when called: payments.
+-- Needs: shards, foundation, plans; when called: payments.
 
 create table public.credit_products (
   provider text not null check (provider ~ '^[a-z][a-z0-9_]{0,30}$'),
@@ -112,6 +112,11 @@ begin
       return new;
     end if;
   end if;
+  -- The payments of other databases cannot be seen from here.
+  if exists (select from credits.shard) then
+    perform credits.raise_misuse('PT409', 'a product version of shards is never changed or deleted',
+      'Write a new version: select set_product(…). Set enabled to false to sell it no more.');
+  end if;
   -- Bookings in flight hold a share lock on the version, for which this statement has waited.
   if exists (select from public.payments as p cross join lateral jsonb_array_elements(p.lines) as l
     where p.provider = old.provider and p.livemode = old.livemode and p.status = 'paid'
@@ -123,7 +128,8 @@ begin
 end;
 $$;
 comment on function credits.product_is_kept() is
-  'Refuses to change or delete a version that was sold, because later states of its payments are booked by it.';
+  'Refuses to change or delete a version that was sold, because later states of its payments are booked by it. With '
+  'shards each is refused, as the payments of the others cannot be seen.';
 create trigger product_is_kept before update or delete on public.credit_products
   for each row execute function credits.product_is_kept();
 

@@ -196,10 +196,10 @@ credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credit
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
-credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plans_refilling(timestamp with time zone);
-credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
-credits.price_is_complete(); credits.price_is_kept();
-credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
+credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
+credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
+credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -218,7 +218,8 @@ credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with t
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
 credits.refill_source_is_free(); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone);
-credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.refills_next(uuid,integer,timestamp with time zone);
+credits.refills_start(public.credit_plans[],public.credit_plans[]); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
@@ -246,8 +247,9 @@ credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
-credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
+credits.task_arrived(); credits.team_id_check(uuid); credits.team_keeps_owner(uuid); credits.team_lock(uuid);
 credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
+credits.terms_come_from_router();
 credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
@@ -687,11 +689,21 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_alert_rules', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_alert_rules
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_anomaly_rules', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_anomaly_rules
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$
 CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts
 FOR EACH ROW
@@ -731,6 +743,11 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'plan_arrived', $sql$
+CREATE OR REPLACE TRIGGER plan_arrived AFTER UPDATE ON public.credit_plans
+FOR EACH ROW
+EXECUTE FUNCTION credits.plan_arrived();
+ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER plan_arrived$sql$),
 ('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
 CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
 FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
@@ -745,10 +762,20 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_plans', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_plans
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_products', 'product_is_kept', $sql$
 CREATE OR REPLACE TRIGGER product_is_kept BEFORE DELETE OR UPDATE ON public.credit_products
 FOR EACH ROW
 EXECUTE FUNCTION credits.product_is_kept()$sql$),
+('trigger', 'public.credit_products', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_products
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$
 CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON
 public.credit_scheduled_tasks
@@ -759,6 +786,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_sched
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'task_arrived', $sql$
+CREATE OR REPLACE TRIGGER task_arrived AFTER INSERT OR DELETE OR UPDATE ON public.credit_scheduled_tasks
+FOR EACH ROW
+EXECUTE FUNCTION credits.task_arrived();
+ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER task_arrived$sql$),
 ('trigger', 'public.credit_settings', 'broadcast_follows', $sql$
 CREATE OR REPLACE TRIGGER broadcast_follows AFTER UPDATE OF broadcast_balance ON public.credit_settings
 FOR EACH ROW WHEN ((new.broadcast_balance <> old.broadcast_balance))
@@ -768,11 +800,21 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_setti
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_settings
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_costs', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_model_costs
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$
 CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates
 FOR EACH ROW
@@ -786,6 +828,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_rates', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_model_rates
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_models', 'price_is_complete', $sql$
 CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE
 INITIALLY DEFERRED
@@ -806,6 +853,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.generation_models
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.generation_models', 'version_takes_rates', $sql$
 CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
 FOR EACH ROW
@@ -825,6 +877,11 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliati
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.reconciliation_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_classes', 'terms_come_from_router', $sql$
+CREATE OR REPLACE TRIGGER terms_come_from_router BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.reconciliation_classes
+FOR EACH STATEMENT
+EXECUTE FUNCTION credits.terms_come_from_router()$sql$),
 ('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs
 FOR EACH ROW

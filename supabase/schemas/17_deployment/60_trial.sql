@@ -117,10 +117,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  account_id constant uuid := credits.own_account_id();
   results credits.deployment_check[];
 begin
   begin
-    results := array(select r from credits.trial_run(credits.own_account_id()) as r);
+    -- A shard takes no plan or model but from its router. This is undone with the trial.
+    perform credits.cease_shard();
+    results := array(select r from credits.trial_run(account_id) as r);
     raise exception using errcode = 'UNDO0', message = 'the trial is undone';
   exception when sqlstate 'UNDO0' then
     -- The variable keeps the results; the subtransaction's rows are gone.

@@ -91,7 +91,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'note_generation_progress', 'settle_text', 'abandon_text', 'provider_answered', 'keep_late_output',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
-  'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start_now',
+  'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start',
   'price_change_check',
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
