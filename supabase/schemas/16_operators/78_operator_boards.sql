@@ -24,6 +24,9 @@ as $$
   ('task_not_running', 'Something must run the schedule: pg_cron, or what calls run_task. It catches up by itself.'),
   ('task_failed', 'The task''s last run has the error; it is tried again at its next time.'),
   ('payments_waiting', 'Look at the payments that wait: each has its cause and what to do.'),
+  ('transfers_in_flight', 'The credits are in no account yet, and not lost. Does the recipient''s shard answer, and '
+    'does the router''s task run? They arrive by themselves once both do.'),
+  ('handovers_waiting', 'A shard does not answer: start it. What it has not heard of is delivered by itself then.'),
   ('files_waiting', 'Does the function tasks answer, and Storage? The queue goes on by itself once they do.'),
   ('teams_without_owner', 'Find out whose the team is, open it and give it an owner; or erase it.'),
   ('events_undelivered', 'Repair the webhook''s receiver, or set its new address; then retry the events that were '
