@@ -34,6 +34,8 @@ export interface VitestOptions {
   /** Parts of the paths of the files to run; all files unless told. */
   readonly only?: readonly string[];
   readonly env?: Record<string, string>;
+  /** More of vitest's own flags. */
+  readonly flags?: readonly string[];
 }
 
 /** Attacks that `npm run adversity` and .ci/run make, and npm test does not: crashes, a full disk, chaos. */
@@ -47,7 +49,7 @@ const NOT_QUICK = [
 /** Runs vitest (it starts its own stack) and shows its output as it comes. */
 export async function runVitest(
   projectFolder: string,
-  { form, only = [], env }: VitestOptions,
+  { form, only = [], env, flags = [] }: VitestOptions,
 ): Promise<StepOutcome> {
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const reportPath = join(folder, "report.json");
@@ -59,6 +61,7 @@ export async function runVitest(
         "run",
         ...only,
         ...form === "quick" ? NOT_QUICK : [],
+        ...flags,
         "--reporter=default",
         "--reporter=json",
         `--outputFile.json=${reportPath}`,
