@@ -28,6 +28,7 @@ shards.json:
 
 An account's group is the low 4 bits of its slot. URLs are for a superuser. "through" of a shard is where the router
 connects (pgbouncer), if it is not the database itself. SHARDS_PASSWORD is the password of the router's role.
+"formerly" is a router that this one stands in for: init takes over what waits there.
 What breaks off goes on where it was when the same command is run again. move and add write the file anew.`;
 
 /** Makes, compares and describes the databases of a fleet. */

@@ -129,6 +129,9 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_shard: gauge(
     "Always 1; the labels say which shard this database is. None where it is no shard.",
   ),
+  atomic_credits_shard_unreachable: gauge(
+    "Always 1: the router could not reach this shard, of which all other values are missing.",
+  ),
 };
 
 function gauge(help: string): MetricDescription {

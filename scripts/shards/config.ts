@@ -18,6 +18,8 @@ export interface Fleet {
   /** The router's database, for a superuser. */
   readonly router: string;
   readonly shards: readonly Shard[];
+  /** A router that the new one stands in for. */
+  readonly formerly?: string;
   /** The role as which the router connects to shards. */
   readonly user: string;
   /** Its password; where there is none, the shards must trust the router. */
@@ -28,6 +30,7 @@ export interface Fleet {
 
 interface Written {
   router?: string;
+  formerly?: string;
   shards?: Partial<Shard>[];
   user?: string;
   seconds?: number;
@@ -39,7 +42,7 @@ export async function readFleet(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Fleet> {
   const written: Written = JSON.parse(await readFile(file, "utf8"));
-  const { router, user = "credits_router", seconds = 8 } = written;
+  const { router, formerly, user = "credits_router", seconds = 8 } = written;
   if (!router) throw new Error(`${file}: router is missing, a URL`);
   const shards = (written.shards ?? []).map(
     ({ name, url, through = url, groups = [] }) => {
@@ -50,7 +53,8 @@ export async function readFleet(
     },
   );
   checkGroups(shards);
-  return { router, shards, user, seconds, password: env.SHARDS_PASSWORD };
+  const password = env.SHARDS_PASSWORD;
+  return { router, formerly, shards, user, seconds, password };
 }
 
 /** Writes what readFleet reads; never the password. */

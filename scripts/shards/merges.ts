@@ -59,8 +59,6 @@ const SELF =
   "It is about this database itself: call it on each shard, and make the router anew.";
 const OPERATORS =
   "Operators are a copy on every shard: set them on each shard.";
-const FILES =
-  "Files lie where Storage is: its queue is worked off on each shard.";
 
 /** The one list that is kept by hand: of functions without p_account_id and p_job_id, or that need more. */
 export const MERGES: Readonly<Record<string, Merge>> = {
@@ -81,7 +79,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.claim_outputs_to_move": CLAIM,
   "public.claim_provider_asks": CLAIM,
-  "public.claim_storage_deletions": refused(FILES),
+  "public.claim_storage_deletions": CLAIM,
   "public.create_team_account": { by: "new", argument: "p_account_id" },
   "public.detect_anomalies": ROWS,
   "public.evaluate_alerts": SUM,
@@ -90,7 +88,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.find_payment": { by: "first", found: "answer is not null" },
   "public.finish_erasures": SUM,
   "public.finish_event": has("credit_events", "id", "p_event_id"),
-  "public.finish_storage_deletions": refused(FILES),
+  "public.finish_storage_deletions": SUM,
   "public.follow_subscriptions": SUM,
   "public.function_calls_due": ROWS,
   "public.get_generation_stats": each("get_generation_stats"),

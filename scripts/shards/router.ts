@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Fleet, Shard } from "./config.ts";
+import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { dumpSchema, type Part } from "./dump.ts";
 import { proxySql } from "./functions.ts";
 import {
@@ -20,7 +21,13 @@ import {
   tableOf,
   viewOf,
 } from "./tables.ts";
-import { publicationSql, readTerms, subscribe } from "./terms.ts";
+import {
+  giveUpPlaces,
+  publicationSql,
+  readTerms,
+  resume,
+  subscribe,
+} from "./terms.ts";
 
 /** What the router is made of. */
 export interface Router {
@@ -201,14 +208,21 @@ export async function initRouter(
 ): Promise<void> {
   for (const shard of fleet.shards) {
     await admit(fleet, shard);
+    await onDatabase(
+      shard.url,
+      (sql) => sql.unsafe(filesOnShardSql(fleet)),
+    );
     say(`${shard.name}: the router may connect`);
   }
   if (await isRouter(fleet)) await redirect(fleet, say);
   else await make(fleet, say);
+  await onDatabase(fleet.router, (sql) => sql.unsafe(filesOnRouterSql(fleet)));
   for (const shard of fleet.shards) {
+    if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);
     say(`${shard.name}: follows the router's prices, plans and rules`);
   }
+  if (fleet.formerly) await giveUpPlaces(fleet.formerly);
   await onDatabase(
     fleet.router,
     (sql) => sql`select credits_router.refresh_memberships()`,
@@ -236,7 +250,7 @@ async function isRouter({ router }: Fleet): Promise<boolean> {
 
 async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
   const { sql: script } = await makeRouter(fleet);
-  const terms = await readTerms(fleet.shards[0]!.url);
+  const terms = await readTerms(fleet);
   await onDatabase(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(script);
@@ -244,11 +258,13 @@ async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
       await tx.unsafe("set local session_replication_role = replica");
       for (const { table, columns, rows } of terms) {
         await tx.unsafe(
-          `insert into ${table} (${columns})
+          `insert into ${table} (${columns}) overriding system value
             select ${columns} from json_populate_recordset(null::${table}, $1::text::json)`,
           [rows],
         );
       }
+      await tx`select setval(pg_get_serial_sequence('credits.handovers', 'id'),
+        (select coalesce(max(id), 0) + 1 from credits.handovers), false)`;
       await tx`select credits.become_router('router')`;
     }));
   say(`router: made from ${fleet.shards[0]!.name}`);

@@ -1,5 +1,5 @@
 import type postgres from "postgres";
-import type { Fleet, Shard } from "./config.ts";
+import { addressOf, type Fleet, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { SIGN_UP, TERMS } from "./merges.ts";
 import { literal } from "./sql.ts";
@@ -14,12 +14,26 @@ export interface Terms {
   readonly rows: string;
 }
 
-/** Prices, plans and rules of a database, and whom it gave a sign-up grant. */
-export function readTerms(url: string): Promise<Terms[]> {
+/** What a router has that is on no shard. */
+const HANDED_OVER = ["credits.handovers", "credits_router.references_waiting"];
+
+/**
+ * Prices, plans and rules, and whom a sign-up grant was given: of the first shard, or of the router that the new one
+ * stands in for, with what waits there.
+ */
+export function readTerms({ shards, formerly }: Fleet): Promise<Terms[]> {
+  const tables = [...TERMS, ...SIGN_UP, ...(formerly ? HANDED_OVER : [])];
+  return readTables(formerly ?? shards[0]!.url, tables);
+}
+
+function readTables(
+  url: string,
+  tables: readonly string[],
+): Promise<Terms[]> {
   return onDatabase(
     url,
     (sql) =>
-      Promise.all([...TERMS, ...SIGN_UP].map(async (table) => {
+      Promise.all(tables.map(async (table) => {
         const [row] = await sql.unsafe<Omit<Terms, "table">[]>(
           `select coalesce((select json_agg(t) from ${table} as t), '[]')::text as rows,
           (select string_agg(quote_ident(attname), ', ') from pg_attribute
@@ -36,12 +50,29 @@ export const publicationSql = `create publication ${PUBLICATION} for table ${
   TERMS.join(", ")
 };`;
 
+/** A shard's place in a router's stream; a server has one name for each. */
+function slotOf(router: string, shard: string): string {
+  const database = addressOf(router).dbname!.toLowerCase()
+    .replace(/[^a-z0-9_]/g, "_");
+  return `${PUBLICATION}_${shard}_of_${database}`.slice(0, 63);
+}
+
+/** Gives up the places of a router that another one stands in for. */
+export async function giveUpPlaces(router: string): Promise<void> {
+  await onDatabase(
+    router,
+    (sql) =>
+      sql`select pg_drop_replication_slot(slot_name) from pg_replication_slots
+        where database = current_database() and slot_name like ${`${PUBLICATION}_%`} and not active`,
+  );
+}
+
 /** Has a shard follow the router's prices, plans and rules from now on; nothing where it does already. */
 export async function subscribe(
   { router }: Fleet,
   { name, url }: Shard,
 ): Promise<void> {
-  const slot = `${PUBLICATION}_${name}`;
+  const slot = slotOf(router, name);
   // Made before, because a subscription on the publisher's own server would wait for itself.
   await onDatabase(
     router,
@@ -85,7 +116,7 @@ export async function handOver(
     }
   });
   if (seen === undefined) return;
-  const [from, to] = [name, heir].map((shard) => `${PUBLICATION}_${shard}`);
+  const [from, to] = [name, heir].map((shard) => slotOf(router, shard));
   await onDatabase(router, async (sql) => {
     await sql`select pg_copy_logical_replication_slot(${from!}, ${to!})
       where not exists (select from pg_replication_slots where slot_name = ${to!})`;

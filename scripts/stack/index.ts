@@ -26,6 +26,8 @@ export interface StackOptions {
   settings?: Record<string, string>;
   /** Whether the home's database has the migrations already. */
   migrated?: boolean;
+  /** A server that runs already, in place of one of the home's; it goes on when the stack stops. */
+  database?: PostgresServer;
   /** More variables for the functions. */
   env?: Record<string, string>;
   /** What the schedule goes by; the machine's clock unless told. */
@@ -63,14 +65,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const stop = () => stopping ??= stopAll(stops);
   try {
     const port = await wantedPort(options.port, "--port");
-    const dbPort = await wantedPort(options.dbPort, "--db-port");
     const functionsPort = await freePort();
     const url = `http://127.0.0.1:${port}`;
 
-    progress("Postgres 17 …");
-    const { settings } = options;
-    const database = await startPostgres({ home, port: dbPort, settings });
-    stops.push(database.stop);
+    const database = options.database ?? await openDatabase(options);
+    if (!options.database) stops.push(database.stop);
     const keys = loadKeys(home);
 
     progress("Data API, Auth and Storage …");
@@ -138,6 +137,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+async function openDatabase(
+  { home, dbPort, settings, progress = () => {} }: StackOptions,
+): Promise<PostgresServer> {
+  const port = await wantedPort(dbPort, "--db-port");
+  progress("Postgres 17 …");
+  return await startPostgres({ home, port, settings });
 }
 
 /** Last started, first stopped; a part that does not stop holds nobody up. */

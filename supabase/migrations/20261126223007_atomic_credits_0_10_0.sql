@@ -1127,10 +1127,6 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
-  -- The accounts are on the shards, which do it when the plan arrives.
-  if credits.is_router() then
-    return null;
-  end if;
   perform credits.refills_start(array(select p::public.credit_plans from plans_before as p),
     array(select p::public.credit_plans from plans_now as p));
   return null;
@@ -2156,6 +2152,9 @@ from (
   -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
   where not exists (select from public.credit_transfers_sent as s
       where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and not exists (select from public.credit_transfers_received as r
+      where r.account_id = t.to_account_id and r.external_ref = t.external_ref
+        and r.from_account_id = t.from_account_id)
     and ((select slot_groups from credits.shard) is null
       or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
   union all
@@ -7336,4 +7335,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'eb6a3cf9aa4aaef1011348d903cde77ea9bdd37596ee4b4aa866544b9bd03564');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'd7dab53e7ff5b1016b50908ab8e22a8da3f0de225e5779dae053c04ce21bff27');

@@ -133,7 +133,7 @@ describe(
           cleanUps.push(pooler.stop);
           const sql = observer();
           const bank = await openBank(sql, 5);
-          const pooled = () => connect(pooler.url, false);
+          const pooled = () => connect(pooler.url, { prepare: false });
           expect(await work(tally, bank, pooled, sql)).toBe(0);
           await close(tally, bank, sql);
         }),

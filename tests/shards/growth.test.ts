@@ -138,6 +138,37 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     ]);
     await followsTheRouter(grown, router);
   });
+
+  test("a new router stands in for the old one, with what waits there", async () => {
+    const grown = await readFleet(file, {});
+    const person = accounts[0]!;
+    await router`insert into auth.users (id, email, email_confirmed_at) values (${person}, 'late@shards.test', now())`;
+    const server = postgres(withDatabase(grown.router, "template1"), {
+      max: 1,
+    });
+    await server`create database router2 template bare owner postgres`;
+    await server.end({ timeout: 5 });
+    const next = {
+      ...grown,
+      router: withDatabase(grown.router, "router2"),
+      formerly: grown.router,
+    };
+    await writeFleet(file, next);
+    await command("init");
+    // What broke off is run again.
+    await command("init");
+    expect(await findDifferences(next)).toEqual([]);
+    await router.end({ timeout: 5 });
+    router = postgres(next.router, { prepare: false, onnotice: () => {} });
+    const had =
+      await router`select account_id from public.credit_sign_up_grants where account_id = ${person}`;
+    expect(had).toHaveLength(1);
+    const [delivered] =
+      await router`select credits_router.deliver_handovers() as calls`;
+    expect(delivered!.calls).toBe(1);
+    expect((await entriesOf(person)).length).toBeGreaterThan(1);
+    await followsTheRouter(next, router);
+  });
 });
 
 /** Begins a move in a process of its own, and kills it while it copies. */

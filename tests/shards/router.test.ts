@@ -27,6 +27,24 @@ describe.skipIf(!canRoute)("a router of four shards is as one database", () => {
     await saysWhatWentWrong(shared.router, shared.accounts);
   });
 
+  test("users cannot call what the router is made of", async () => {
+    const callable = await shared
+      .router`select f.oid::regprocedure::text as name
+      from pg_proc as f cross join (values ('anon'), ('authenticated'), ('service_role')) as r (role)
+      where f.pronamespace = 'credits_router'::regnamespace and has_function_privilege(r.role, f.oid, 'execute')`;
+    // Of a policy: they say nothing of others.
+    expect(new Set(callable.map(({ name }) => name))).toEqual(
+      new Set([
+        "credits_router.my_places()",
+        "credits_router.planned_for(uuid[])",
+      ]),
+    );
+    const readable = await shared.router`select c.oid::regclass::text as name
+      from pg_class as c cross join (values ('anon'), ('authenticated'), ('service_role')) as r (role)
+      where c.relnamespace = 'credits_router'::regnamespace and has_table_privilege(r.role, c.oid, 'select')`;
+    expect(readable).toEqual([]);
+  });
+
   test("what cannot be done is refused", async () => {
     await refusesWhatItCannotDo(shared.router);
   });

@@ -36,25 +36,23 @@ export interface Bank {
   readonly surprises: unknown[];
 }
 
+/** Which accounts a bank opens; any, as rows of users' accounts, unless told. */
+export interface Opening {
+  /** Ids for which the first grant opens an account, as that of an app's server does. */
+  readonly ids: readonly string[];
+  readonly team: string;
+}
+
 /** Opens accounts with credits, and a team's. */
-export async function openBank(sql: Sql, size: number): Promise<Bank> {
-  for (const [position, name] of PLANS.entries()) {
-    await sql`insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
-        max_concurrent_jobs, monthly_credits, roll_over, credit_limit)
-      values (${name}, 1000000, 1, 10000, 100, 'all', ${
-      position * CREDIT_LIMIT
-    }) on conflict do nothing`;
-  }
-  await addModel(sql, MODEL, { image: PRICE }, {
-    max_n: 100,
-    overage: "overdraft",
-  });
-  const own = Array.from({ length: size }, () => randomUUID());
-  await sql`insert into public.credit_accounts ${
-    sql(own.map((id) => ({ id, user_id: id })))
-  }`;
-  const [opened] = await sql`select public.create_team_account(${own[0]!})`;
-  const team: string = opened!.create_team_account;
+export async function openBank(
+  sql: Sql,
+  accountsOrSize: number | Opening,
+): Promise<Bank> {
+  await arrangeBank(sql);
+  const { ids: own, team } = typeof accountsOrSize === "number"
+    ? await openUsers(sql, accountsOrSize)
+    : accountsOrSize;
+  await sql`select public.create_team_account(${own[0]!}, ${team})`;
   const members = Array.from({ length: MEMBERS }, () => randomUUID());
   for (const member of members) {
     await sql`select public.set_account_member(${team}, ${member}, 'member', 5000)`;
@@ -68,8 +66,41 @@ export async function openBank(sql: Sql, size: number): Promise<Bank> {
   return { accounts, team, members, ...nothing };
 }
 
+/** Makes the plans and the model. */
+export async function arrangeBank(sql: Sql): Promise<void> {
+  for (const [position, name] of PLANS.entries()) {
+    await sql`insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
+        max_concurrent_jobs, monthly_credits, roll_over, credit_limit)
+      values (${name}, 1000000, 1, 10000, 100, 'all', ${
+      position * CREDIT_LIMIT
+    }) on conflict do nothing`;
+  }
+  await addModel(sql, MODEL, { image: PRICE }, {
+    max_n: 100,
+    overage: "overdraft",
+  });
+}
+
+async function openUsers(sql: Sql, size: number): Promise<Opening> {
+  const ids = Array.from({ length: size }, () => randomUUID());
+  await sql`insert into public.credit_accounts ${
+    sql(ids.map((id) => ({ id, user_id: id })))
+  }`;
+  return { ids, team: randomUUID() };
+}
+
+/** How a client connects. */
+export interface Connecting {
+  readonly prepare?: boolean;
+  /** The role that it takes; that of the URL unless told. */
+  readonly role?: string;
+}
+
 /** Connects as one client: a connection of its own, which comes back when it is cut. */
-export function connect(url: string, prepare = true): Sql {
+export function connect(
+  url: string,
+  { prepare = true, role }: Connecting = {},
+): Sql {
   return postgres(url, {
     max: 1,
     prepare,
@@ -78,6 +109,6 @@ export function connect(url: string, prepare = true): Sql {
     backoff: () => 0.05,
     // Its own first query would be lost with the connection, and never answered.
     fetch_types: false,
-    connection: { application_name: "bank" },
+    connection: { application_name: "bank", ...role ? { role } : {} },
   });
 }

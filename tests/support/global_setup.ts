@@ -6,6 +6,7 @@ import { buildOnce } from "./built_console.ts";
 import { listen } from "./loopback.ts";
 import type { TestStack } from "./stack.ts";
 import { arrangeGivenProject } from "./given_project.ts";
+import { startRouterStack } from "./router_stack.ts";
 import { startWorkerStack, type WorkerStack } from "./worker_stack.ts";
 
 /**
@@ -27,7 +28,8 @@ export default async function setUp(
     if (given) return given.details;
     const known = stacks.get(worker);
     if (known) return (await known).details;
-    const started = startWorkerStack(project.config.root);
+    const start = process.env.TEST_ROUTER ? startRouterStack : startWorkerStack;
+    const started = start(project.config.root);
     stacks.set(worker, started);
     return (await started).details;
   };

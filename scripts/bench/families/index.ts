@@ -8,6 +8,7 @@ import { history } from "./history.ts";
 import { http } from "./http.ts";
 import { outputs } from "./outputs.ts";
 import { repeats } from "./repeats.ts";
+import { shards } from "./shards.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
 import { text } from "./text.ts";
@@ -26,4 +27,5 @@ export const FAMILIES: readonly Family[] = [
   text,
   outputs,
   breakdown,
+  shards,
 ];

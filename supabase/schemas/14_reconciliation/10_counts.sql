@@ -14,6 +14,9 @@ from (
   -- What was sent to another shard arrives there; after a shard was divided, one of the accounts may live elsewhere.
   where not exists (select from public.credit_transfers_sent as s
       where s.account_id = t.from_account_id and s.external_ref = t.external_ref)
+    and not exists (select from public.credit_transfers_received as r
+      where r.account_id = t.to_account_id and r.external_ref = t.external_ref
+        and r.from_account_id = t.from_account_id)
     and ((select slot_groups from credits.shard) is null
       or credits.slot_group(to_account_id) = any ((select slot_groups from credits.shard)::integer[]))
   union all
