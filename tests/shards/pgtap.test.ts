@@ -2,7 +2,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "../../scripts/test/command.ts";
 import { readTap } from "../../scripts/test/tap.ts";
-import { describe, expect, test } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  test,
+} from "vitest";
+import postgres from "postgres";
+import { TERMS } from "../../scripts/shards/merges.ts";
 import { canRoute, useFleet } from "./fleet.ts";
 
 const FOLDER = "supabase/tests";
@@ -37,7 +46,32 @@ const REASONS: readonly [RegExp, string][] = [
 ];
 
 /** Files that the reasons above let through. */
-const LEFT_OUT: Readonly<Record<string, string>> = {};
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  ...whyNot(
+    "makes products, which come to the shards a moment later and stay for the next file",
+    "book_payment/follows_disputes_to_their_end",
+    "book_payment/grants_a_pack_once",
+    "book_payment/takes_back_what_was_refunded",
+    "payment_revenue_daily/adds_up_by_product_and_currency",
+  ),
+  ...whyNot(
+    "is about Realtime, which stays with the shards",
+    "realtime/publishes_jobs",
+  ),
+  ...whyNot(
+    "its accounts live on several shards, and a batch is all or nothing",
+    "transfer_credits_batch/moves_all_or_nothing",
+    "transfer_credits_batch/refuses_what_is_no_batch",
+  ),
+  ...whyNot(
+    "takes several rows for one: a hand-out asks each shard",
+    "transfer_finish/ends_once",
+  ),
+};
+
+function whyNot(reason: string, ...files: readonly string[]) {
+  return Object.fromEntries(files.map((file) => [`${file}.test.sql`, reason]));
+}
 
 function textOf(file: string): string {
   return readFileSync(join(FOLDER, file), "utf8");
@@ -61,11 +95,48 @@ function onTheRouter(file: string, number: number): string {
     .replaceAll("00000000-0000-4000-8000-", ids);
 }
 
+/** What a shard has but prices, plans and rules: each file begins with empty books, as it does on one database. */
+const EMPTY = `
+do $empty$
+declare
+  guard record;
+begin
+  for guard in select tgrelid::regclass as of_table, tgname as name from pg_trigger
+    where tgtype & 32 <> 0 and not tgisinternal loop
+    execute format('alter table %s disable trigger %I', guard.of_table, guard.name);
+  end loop;
+  execute (
+    select 'truncate ' || string_agg(c.oid::regclass::text, ', ') || ' restart identity cascade'
+    from pg_class as c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      and c.relname <> all ('{${
+  TERMS.map((table) => table.replace("public.", "")).join(",")
+}}'));
+  truncate credits.external_refs;
+  for guard in select tgrelid::regclass as of_table, tgname as name from pg_trigger
+    where tgtype & 32 <> 0 and not tgisinternal loop
+    execute format('alter table %s enable always trigger %I', guard.of_table, guard.name);
+  end loop;
+end;
+$empty$`;
+
 describe.skipIf(!canRoute)("pgTAP through the router", () => {
-  const shared = useFleet();
+  const shared = useFleet({ alone: true });
+  const sessions: postgres.Sql[] = [];
+  const empty = () => Promise.all(sessions.map((sql) => sql.unsafe(EMPTY)));
+  beforeAll(async () => {
+    for (const { url } of shared.fleet.shards) {
+      sessions.push(postgres(url, { max: 1, onnotice: () => {} }));
+    }
+    await shared.router`create extension if not exists pgtap schema extensions`;
+  });
+  beforeEach(empty);
+  afterAll(async () => {
+    await empty();
+    await Promise.all(sessions.map((sql) => sql.end()));
+  });
 
   test.each(FILES.filter((file) => !reasonOf(file)))("%s", async (file) => {
-    await shared.router`create extension if not exists pgtap schema extensions`;
     const { stdout, output } = await runCommand("psql", [
       ...["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"],
       `--dbname=${shared.fleet.router}`,
