@@ -40,6 +40,10 @@ const REASONS: readonly [RegExp, string][] = [
   ],
   [/\bnow\(\)|clock_timestamp/, "goes by the clock of one transaction"],
   [
+    /\b(?:set_model_price|set_product|import_model_price)\(/,
+    "makes prices, which come to the shards a moment later",
+  ],
+  [
     /\b(?:run_task|archive_ledger|reconcile_credit_ledger|verify_deployment|repair_deployment|operator_\w+)\b/,
     "calls what is each database's own",
   ],
@@ -47,13 +51,6 @@ const REASONS: readonly [RegExp, string][] = [
 
 /** Files that the reasons above let through. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
-  ...whyNot(
-    "makes products, which come to the shards a moment later and stay for the next file",
-    "book_payment/follows_disputes_to_their_end",
-    "book_payment/grants_a_pack_once",
-    "book_payment/takes_back_what_was_refunded",
-    "payment_revenue_daily/adds_up_by_product_and_currency",
-  ),
   ...whyNot(
     "is about Realtime, which stays with the shards",
     "realtime/publishes_jobs",
