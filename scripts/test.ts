@@ -19,6 +19,7 @@ import {
 } from "./test/pgtap.ts";
 import { readSelection, type Selection, selects } from "./test/selection.ts";
 import { runSideBySide, singleCheck, type Step } from "./test/step.ts";
+import { routerStep } from "./test/router.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkOpenApi } from "./openapi/index.ts";
 import { checkReference } from "./test/sql_reference.ts";
@@ -42,7 +43,8 @@ running stack and .env.local are left alone. The last line is the result,
                  about the pgTAP files on Debian's Postgres, and supabase db lint
                  passes there; psql runs bundle and rollback; everything of a
                  deployment works with a hosted project's roles and limits, and
-                 pg_cron runs the schedule there; Prometheus checks its rules and
+                 pg_cron runs the schedule there; HTTP tests
+                 pass on four shards behind a router; Prometheus checks its rules and
                  scrapes a running stack; the bench finds no ratio a third worse
                  than before; and every attack has its long form, none left out;
                  24 minutes at most
@@ -182,7 +184,7 @@ function lanesOf(run: Run): Step[][] {
     sql.length > 0 ? [database, ...sql] : [],
     chosen(functionSteps()),
     chosen(run.debian ? machineSteps() : []),
-    chosen(run.debian ? [hostedStep(project)] : []),
+    chosen(run.debian ? [hostedStep(project), routerStep(project)] : []),
   ];
 }
 

@@ -5,6 +5,7 @@ import postgres from "postgres";
 import type { Fleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { startStack } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 import type { PostgresServer } from "../../scripts/stack/postgres.ts";
 import { startFleet } from "../../scripts/test/fleet.ts";
 import { arrangeDatabase } from "./models.ts";
@@ -22,6 +23,7 @@ export async function startRouterStack(project: string): Promise<WorkerStack> {
   const { fleet, stop: stopFleet } = await startFleet();
   await letTestsWrite(fleet);
   const openai = await startOpenAiServer();
+  const webhookPort = await freePort();
   const stack = await startStack({
     project,
     home,
@@ -29,7 +31,10 @@ export async function startRouterStack(project: string): Promise<WorkerStack> {
     dbPort: 0,
     migrated: true,
     database: serverOf(fleet),
-    env: functionsEnvironment(openai.baseUrl, "http://127.0.0.1:9"),
+    env: functionsEnvironment(
+      openai.baseUrl,
+      `http://127.0.0.1:${webhookPort}`,
+    ),
   });
   const details = {
     url: stack.url,
@@ -38,7 +43,7 @@ export async function startRouterStack(project: string): Promise<WorkerStack> {
     jwtSecret: stack.keys.jwtSecret,
     databaseUrl: fleet.router,
     superuserUrl: fleet.router,
-    webhookPort: 9,
+    webhookPort,
   };
   const stop = async () => {
     await stack.stop();
