@@ -1693,8 +1693,8 @@ comment on function public.transfer_finish(uuid, uuid, text) is
   'The last step of a transfer between shards, on the sender''s shard: notes that it has arrived; or, with the '
   'refusal of transfer_receive, gives the credits back to the grants that they came from, also if the account is '
   'closed by now. Pass nothing but what transfer_receive returned. Returns whether this call did it: a repeated one '
-  'does nothing. Raises 22023 for a refusal that is empty or above 500 characters, PT404 for an unknown transfer, PT409 '
-  'for one that has ended otherwise.';
+  'does nothing. Raises 22023 for a refusal that is empty or above 500 characters, PT404 for an unknown transfer, '
+  'PT409 for one that has ended otherwise.';
 
 create function public.transfers_in_flight(p_limit integer default 100)
 returns table (
@@ -7343,4 +7343,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '98a302fd0c712cc0561472de8ca4208a54dcf0dd8a7a2a6cdfed7cef1072dc21');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'ba369d8ca1e518a13a5bec6e50ad4a5f4db588d669401a83cb75ae690a511254');

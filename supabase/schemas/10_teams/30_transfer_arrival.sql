@@ -186,8 +186,8 @@ comment on function public.transfer_finish(uuid, uuid, text) is
   'The last step of a transfer between shards, on the sender''s shard: notes that it has arrived; or, with the '
   'refusal of transfer_receive, gives the credits back to the grants that they came from, also if the account is '
   'closed by now. Pass nothing but what transfer_receive returned. Returns whether this call did it: a repeated one '
-  'does nothing. Raises 22023 for a refusal that is empty or above 500 characters, PT404 for an unknown transfer, PT409 '
-  'for one that has ended otherwise.';
+  'does nothing. Raises 22023 for a refusal that is empty or above 500 characters, PT404 for an unknown transfer, '
+  'PT409 for one that has ended otherwise.';
 
 create function public.transfers_in_flight(p_limit integer default 100)
 returns table (
