@@ -38,14 +38,14 @@ export function proxySql(routine: Routine): string | undefined {
       ? [innerSql(routine), eachSql(routine), refuses].join("\n")
       : refuses;
   }
-  // As on a shard, until router.sql replaces it.
+  // As on a shard, until a file of own/ replaces it.
   if (route.by === "own") return `${innerSql(routine)}\n${ownSql(routine)}`;
   return `${innerSql(routine)}\n${outerSql(routine, bodyOf(routine, route))}`;
 }
 
-/** For router.sql to replace; what needs it, such as policies, can be made. */
+/** For a file of own/ to replace; what needs it, such as policies, can be made. */
 function ownSql(routine: Routine): string {
-  return outerSql(routine, "  raise exception 'router.sql replaces this';");
+  return outerSql(routine, "  raise exception 'a file of own/ replaces this';");
 }
 
 function innerName({ schema, name }: Routine): string {

@@ -8,7 +8,7 @@
  * - claim: as rows, up to a limit over all.
  * - first: shards are asked one after the other until one knows the answer.
  * - router: the router's own tables decide; it runs there as it is.
- * - own: router.sql has it.
+ * - own: a file of the folder own has it.
  * - new: the argument of that name is made on the router when it is null, and decides.
  * - refused: it cannot be merged honestly. The reason is what a caller reads; each: credits_router.each_… has it.
  */

@@ -37,6 +37,13 @@ export interface Router {
   readonly relations: readonly Relation[];
 }
 
+/** What the router does otherwise than a shard: the functions of merges.ts that are its own, and its tasks. */
+const OWN = ["memberships", "references", "people", "transfers", "tasks"];
+
+function readSql(name: string): Promise<string> {
+  return readFile(new URL(`./${name}.sql`, import.meta.url), "utf8");
+}
+
 /** All of the router, from the catalog of the first shard. */
 export async function makeRouter(fleet: Fleet): Promise<Router> {
   const [first] = fleet.shards;
@@ -46,8 +53,8 @@ export async function makeRouter(fleet: Fleet): Promise<Router> {
     readInterface(first.url),
     readViews(first.url),
     readUserTriggers(first.url),
-    readFile(new URL("./router.sql", import.meta.url), "utf8"),
-    readFile(new URL("./own.sql", import.meta.url), "utf8"),
+    readSql("router"),
+    Promise.all(OWN.map((topic) => readSql(`own/${topic}`))),
   ]);
   const { sql, relations } = objectsOf(parts, routines, views);
   const script = [
@@ -58,7 +65,7 @@ export async function makeRouter(fleet: Fleet): Promise<Router> {
     ...sql,
     ...fleet.shards.map((shard) => partsOfShard(relations, shard)),
     groupsSql(fleet.shards),
-    own,
+    ...own,
     ...triggers,
     rightsSql,
     publicationSql,

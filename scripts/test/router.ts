@@ -6,6 +6,7 @@ import type { Step } from "./step.ts";
  * the functions, which only one database has, or are about parts that no shard touches.
  */
 const FILES: readonly string[] = [
+  "tests/shards/outage_over_http.ts",
   "tests/app_keys.test.ts",
   "tests/authentication.test.ts",
   "tests/credits.test.ts",

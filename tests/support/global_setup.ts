@@ -28,14 +28,17 @@ export default async function setUp(
     if (given) return given.details;
     const known = stacks.get(worker);
     if (known) return (await known).details;
-    const start = process.env.TEST_ROUTER ? startRouterStack : startWorkerStack;
-    const started = start(project.config.root);
-    stacks.set(worker, started);
-    return (await started).details;
+    const { root } = project.config;
+    const starting = process.env.TEST_ROUTER
+      ? sharedFleet().then((fleet) => startRouterStack(root, fleet))
+      : startWorkerStack(root);
+    stacks.set(worker, starting);
+    return (await starting).details;
   };
   let started: Promise<TestFleet> | undefined;
+  const sharedFleet = () => started ??= startFleet();
   const fleetAnswer = async (path: string) => {
-    const { fleet, last } = await (started ??= startFleet());
+    const { fleet, last } = await sharedFleet();
     if (path === "/fleet/stop") await last.stop("SIGQUIT");
     if (path === "/fleet/start") await last.start();
     return fleet;
@@ -54,11 +57,11 @@ export default async function setUp(
   return async () => {
     await close();
     await given?.stop();
-    await (await started?.catch(() => undefined))?.stop();
     const ended = await Promise.allSettled(stacks.values());
     await Promise.all(
       ended.map((stack) => stack.status === "fulfilled" && stack.value.stop()),
     );
+    await (await started?.catch(() => undefined))?.stop();
   };
 }
 

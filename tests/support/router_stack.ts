@@ -7,7 +7,7 @@ import { onDatabase } from "../../scripts/shards/interface.ts";
 import { startStack } from "../../scripts/stack/index.ts";
 import { freePort } from "../../scripts/stack/port.ts";
 import type { PostgresServer } from "../../scripts/stack/postgres.ts";
-import { startFleet } from "../../scripts/test/fleet.ts";
+import type { TestFleet } from "../../scripts/test/fleet.ts";
 import { arrangeDatabase } from "./models.ts";
 import { startOpenAiServer } from "./openai_server.ts";
 import { functionsEnvironment, type WorkerStack } from "./worker_stack.ts";
@@ -18,9 +18,11 @@ import { functionsEnvironment, type WorkerStack } from "./worker_stack.ts";
  * What tests arrange behind the interface goes through the router's tables, too: its superuser may write to the
  * shards by them.
  */
-export async function startRouterStack(project: string): Promise<WorkerStack> {
+export async function startRouterStack(
+  project: string,
+  { fleet }: TestFleet,
+): Promise<WorkerStack> {
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-router-"));
-  const { fleet, stop: stopFleet } = await startFleet();
   await letTestsWrite(fleet);
   const openai = await startOpenAiServer();
   const webhookPort = await freePort();
@@ -48,7 +50,6 @@ export async function startRouterStack(project: string): Promise<WorkerStack> {
   const stop = async () => {
     await stack.stop();
     await openai.close();
-    await stopFleet();
     await rm(home, { recursive: true, force: true });
   };
   return { details, stop };

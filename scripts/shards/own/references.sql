@@ -1,0 +1,106 @@
+-- An external_ref is one account's, on whichever shard: it is claimed before the grant.
+
+create function credits_router.reference_refuse(p_kind text)
+returns void
+language plpgsql
+as $$
+begin
+  perform credits.raise_misuse('PT409', case p_kind
+      when 'grant' then 'this external_ref was granted before, to another account or with another amount'
+      when 'withdrawal' then
+        'this external_ref was withdrawn before, from another account or grant or with another amount'
+      else 'this external_ref was transferred before, between other accounts or with another amount' end,
+    'Use the id of the outside event, and on a retry the same account and amount.');
+end;
+$$;
+comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
+
+create function credits_router.reference_claim_at(p_kind text, p_external_ref text, p_account_id uuid)
+returns boolean
+language plpgsql
+as $$
+declare
+  home constant integer := credits_router.account_slot(credits.ref_home(p_external_ref));
+  holder uuid := credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, null);
+begin
+  if holder <> p_account_id
+    and not credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref) then
+    holder := credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
+  end if;
+  return holder = p_account_id;
+end;
+$$;
+comment on function credits_router.reference_claim_at(text, text, uuid) is
+  'Lists an external_ref for an account, on the shard that lists it; false: it is another account''s.';
+
+create function credits_router.reference_claim(p_kind text, p_external_ref text, p_account_id uuid)
+returns void
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  holder uuid;
+  is_free boolean;
+begin
+  if p_external_ref is null or p_account_id is null or length(p_external_ref) not between 1 and 255 then
+    -- Its own shard says what is wrong.
+    return;
+  end if;
+  select account_id into holder from credits_router.references_waiting
+  where kind = p_kind and external_ref = p_external_ref;
+  is_free := coalesce(holder = p_account_id, true);
+  if holder is null then
+    begin
+      is_free := credits_router.reference_claim_at(p_kind, p_external_ref, p_account_id);
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      end if;
+      -- Another shard's outage stops nobody: whoever comes later finds it here.
+      insert into credits_router.references_waiting as w (kind, external_ref, account_id)
+      values (p_kind, p_external_ref, p_account_id)
+      on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id into holder;
+      is_free := holder = p_account_id;
+    end;
+  end if;
+  if not is_free then
+    perform credits_router.reference_refuse(p_kind);
+  end if;
+end;
+$$;
+comment on function credits_router.reference_claim(text, text, uuid) is
+  'Raises PT409 where an external_ref is another account''s, on whichever shard that lives.';
+
+create function credits_router.deliver_references()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  waiting credits_router.references_waiting;
+  delivered integer := 0;
+begin
+  for waiting in select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked loop
+    begin
+      if not credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id) then
+        raise warning 'external_ref % (%) is booked for % and for another account', waiting.external_ref, waiting.kind,
+          waiting.account_id;
+      end if;
+      delete from credits_router.references_waiting
+      where kind = waiting.kind and external_ref = waiting.external_ref;
+      delivered := delivered + 1;
+    exception when others then
+      raise warning 'external_ref % waits: % (%)', waiting.external_ref, sqlerrm, sqlstate;
+    end;
+  end loop;
+  return delivered;
+end;
+$$;
+comment on function credits_router.deliver_references() is
+  'Lists what could not be listed when it was used; returns how many. Warns of one that two accounts have.';
+
+alter function credits_router.reference_claim_at owner to credits_router;
+alter function credits_router.reference_claim owner to credits_router;
+alter function credits_router.deliver_references owner to credits_router;
