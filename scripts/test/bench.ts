@@ -3,7 +3,7 @@ import { runCommand } from "./command.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
 
 /** What has bars for the long form alone (text streams, outputs), or figures that are compared with nothing. */
-const LEFT_OUT = ["text", "outputs", "http", "storage", "breakdown"];
+const LEFT_OUT = ["text", "outputs", "http", "storage", "breakdown", "shards"];
 
 /** The bench in its short form: no ratio is more than a third worse than the project says. */
 export async function checkBench(projectFolder: string): Promise<StepOutcome> {
