@@ -87,6 +87,19 @@ describe("npm run verify", () => {
     }
   });
 
+  test("asks for no picture of the model that is there to fail", async () => {
+    await addModel(sql, "test-to-fail", { image: 1 }, {
+      provider: "placeholder",
+      provider_model: "placeholder-failing",
+    });
+    try {
+      const { output } = await verify();
+      expect(output).toMatch(/^ok +generate: 200 with a picture/m);
+    } finally {
+      await sql`update public.generation_models set enabled = false where name = 'test-to-fail'`;
+    }
+  });
+
   test("with --generate makes a picture by a provider that answers at once", async () => {
     const free = await sql`
       update public.generation_models set enabled = false

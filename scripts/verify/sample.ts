@@ -19,6 +19,7 @@ interface Model {
   readonly name: string;
   readonly enabled: boolean;
   readonly provider: string;
+  readonly provider_model: string;
   readonly allowed_sizes: string[] | null;
   readonly min_width: number;
   readonly min_height: number;
@@ -34,6 +35,8 @@ export async function findSample(
   );
   const onSale = (await pricesInEffect(project)).filter((model) =>
     model.enabled && model.provider !== "none" &&
+    // docs/configuration.md: it is there to fail.
+    model.provider_model !== "placeholder-failing" &&
     !answeringLater.includes(model.provider)
   );
   const isFree = ({ provider }: Model) => provider === "placeholder";
