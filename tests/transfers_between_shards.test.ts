@@ -122,7 +122,7 @@ test("two deliverers at once get different transfers, and do no harm with the sa
   await shards.expectSound(0);
 });
 
-test("what a closed account refuses comes back once, whatever breaks off", async () => {
+test("what a closed account refuses comes back once, at any break", async () => {
   await shards.close(way.to);
   const sent = await send(sender.sql, way);
   const closed = "the recipient's account is closed";

@@ -1,4 +1,5 @@
 import { addressOf, type Fleet } from "./config.ts";
+import { literal, optionsOf } from "./sql.ts";
 
 /** The role as which shards look at the router's Storage. */
 const READER = "credits_files";
@@ -25,11 +26,11 @@ $$;`;
 
 /** @throws on a shard where there are files: they would be out of sight */
 export function filesOnShardSql({ router, password }: Fleet): string {
-  const options = Object.entries({ ...addressOf(router), connect_timeout: "3" })
-    .map(([name, value]) => `${name} ${literal(value)}`).join(", ");
-  const login = password
-    ? `password ${literal(password)}`
-    : "password_required 'false'";
+  const options = optionsOf({ ...addressOf(router), connect_timeout: "3" });
+  const login = optionsOf({
+    user: READER,
+    ...password ? { password } : { password_required: "false" },
+  });
   return `do $$
 begin
   if to_regclass('storage.objects') is not null and credits.keeps_files() then
@@ -45,8 +46,8 @@ create extension if not exists postgres_fdw schema extensions;
 create schema if not exists storage;
 grant usage on schema storage to postgres;
 drop server if exists ${READER} cascade;
-create server ${READER} foreign data wrapper postgres_fdw options (${options});
-create user mapping for public server ${READER} options (user '${READER}', ${login});
+create server ${READER} foreign data wrapper postgres_fdw ${options};
+create user mapping for public server ${READER} ${login};
 create foreign table storage.objects (
   id uuid, bucket_id text, name text, metadata jsonb, created_at timestamptz, updated_at timestamptz
 ) server ${READER};
@@ -55,5 +56,3 @@ create foreign table storage.buckets (
 ) server ${READER};
 grant select on storage.objects, storage.buckets to postgres;`;
 }
-
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;

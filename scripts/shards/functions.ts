@@ -75,7 +75,7 @@ $proxy$;`;
 
 /**
  * The shard does what the caller may: the role and the claims are set for this one statement. OFFSET with a value
- * of the first part makes Postgres evaluate that part first, whatever it plans.
+ * of the first part makes Postgres evaluate that part first, in any plan.
  */
 function asCaller(call: string): string {
   return `(select set_config('role', $2, true) as a,
@@ -201,7 +201,7 @@ function oneSql(routine: Routine, call: string): string {
   return `${note}  return ${call};`;
 }
 
-/** Each shard does it; the others do, whatever one answers. */
+/** Each shard does it; an error of one does not stop the others. */
 function loopSql(
   does: string,
   otherwise: string,

@@ -2095,7 +2095,7 @@ begin
   perform credits.person_return(p_person_id);
   account := credits.account_lock(p_person_id);
   perform credits.sign_up_note_denial(p_person_id, p_code);
-  -- As on one database: an account that is closed, or a team's, gets none.
+  -- As on one database: no grant for an account that is closed, or a team's.
   if p_amount is not null and account.closed_at is null and not account.is_team then
     return (public.grant_credits(p_person_id, p_amount, 'sign-up grant',
       p_external_ref => 'sign-up:' || p_person_id)).balance;
@@ -7343,4 +7343,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'ba369d8ca1e518a13a5bec6e50ad4a5f4db588d669401a83cb75ae690a511254');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '95a164f43d4fd87fd642b6e6c8d7a9c08dbfe0caa1ab22336867a60daad8bb85');

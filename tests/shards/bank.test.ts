@@ -122,7 +122,7 @@ describe.skipIf(!canRoute)("a bank over four shards", {
         };
 
         const { interruptions, ofSteady } = await work(tally, bank, steady);
-        // Whoever works on the other shards notices nothing.
+        // Clients of the other shards notice nothing.
         expect(ofSteady).toBe(0);
         expect(interruptions).toBeGreaterThan(0);
         const unanswered = bank.requests.filter(({ outcome }) =>

@@ -140,7 +140,7 @@ async function inTurns(
   const rounds = lab.short ? ROUNDS.short : ROUNDS.long;
   const seconds = lab.short ? SECONDS.short : SECONDS.long;
   // pgbench takes the whole address in place of a name.
-  const there: Lab = { ...lab, url: (address) => withSimple(address) };
+  const there: Lab = { ...lab, url: (address) => asService(address) };
   for (let round = 0; round < rounds; round++) {
     for (const [i, load] of loads.entries()) {
       rates[i]!.push(await operationsPerSecond(load, there, seconds));
@@ -155,7 +155,7 @@ async function inTurns(
 }
 
 /** As who may call the functions. */
-function withSimple(address: string): string {
+function asService(address: string): string {
   return `${address}&options=-c%20role%3Dservice_role`;
 }
 

@@ -29,7 +29,7 @@ begin
       if not credits_router.is_outage(sqlstate, sqlerrm) then
         raise;
       end if;
-      -- Nothing can be read of them; but whoever asks for them must hear of the outage instead of seeing no rows.
+      -- Nothing can be read of them; but who asks for them must hear of the outage instead of seeing no rows.
       return query select a.id
         from (select p_user_id union all select account_id from credits_router.memberships
           where user_id = p_user_id) as a (id)

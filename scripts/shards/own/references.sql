@@ -57,7 +57,7 @@ begin
       if not credits_router.is_outage(sqlstate, sqlerrm) then
         raise;
       end if;
-      -- Another shard's outage stops nobody: whoever comes later finds it here.
+      -- Another shard's outage stops nobody: who comes later finds it here.
       insert into credits_router.references_waiting as w (kind, external_ref, account_id)
       values (p_kind, p_external_ref, p_account_id)
       on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id into holder;

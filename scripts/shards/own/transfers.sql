@@ -21,7 +21,7 @@ begin
   perform credits_router.reference_claim('transfer', p_external_ref, p_from_account_id);
   sent := credits_router.transfer_send(sender, p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason);
   if sent.arrived_at is null then
-    -- From here on it is made: whatever fails, finish_transfers goes on with it, and so does a repeat of this call.
+    -- From here on it is made: after a failure finish_transfers goes on with it, and so does a repeat of this call.
     received := credits_router.transfer_receive(recipient, p_to_account_id, sent.transfer_id, p_from_account_id,
       p_external_ref, sent.parts, sent.reason);
     perform credits_router.transfer_finish(sender, p_from_account_id, sent.transfer_id, received.refusal);

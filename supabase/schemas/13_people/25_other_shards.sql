@@ -37,7 +37,7 @@ begin
   perform credits.person_return(p_person_id);
   account := credits.account_lock(p_person_id);
   perform credits.sign_up_note_denial(p_person_id, p_code);
-  -- As on one database: an account that is closed, or a team's, gets none.
+  -- As on one database: no grant for an account that is closed, or a team's.
   if p_amount is not null and account.closed_at is null and not account.is_team then
     return (public.grant_credits(p_person_id, p_amount, 'sign-up grant',
       p_external_ref => 'sign-up:' || p_person_id)).balance;
