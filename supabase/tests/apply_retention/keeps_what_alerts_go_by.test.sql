@@ -1,6 +1,8 @@
 begin;
 select plan(5);
 
+-- What pg_cron writes meanwhile waits until the end of this test.
+lock table credit_task_runs, reconciliation_runs in share row exclusive mode;
 delete from reconciliation_runs;
 insert into reconciliation_runs (deep, started_at, finished_at, discrepancies) values
   (true, now() - interval '200 days', now() - interval '200 days', 3),

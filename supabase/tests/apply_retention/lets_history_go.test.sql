@@ -9,7 +9,10 @@ create temp view kept as select
   (select array_agg(detail order by detail) from credit_anomaly_findings) as anomalies,
   (select array_agg(detail order by detail) from credit_alerts) as alerts,
   (select count(*) from credit_events) as events;
+-- What pg_cron writes meanwhile waits until the end of this test.
+lock table credit_task_runs, reconciliation_runs in share row exclusive mode;
 delete from credit_task_runs;
+delete from reconciliation_runs;
 delete from credit_events;
 insert into credit_task_runs (task, started_at, finished_at, ok)
   values ('new', now() - interval '91 days', now(), true), ('new', now() - interval '89 days', now(), true);

@@ -1,6 +1,9 @@
 begin;
 select plan(12);
 
+-- pg_cron's first minute may not be over.
+create temp view not_ok as select check_name, detail, remedy from verify_deployment()
+  where not ok and check_name <> 'pg_cron has begun';
 update credit_scheduled_tasks set created_at = now();
 select sweep_overdue_jobs();
 select is_empty('select * from repair_deployment()', 'where all is right it does nothing');
@@ -31,21 +34,21 @@ grant select on credit_ledger to reporter;
 create table public.pictures (id bigint);
 grant all on public.pictures to anon;
 
-select set_eq('select check_name from verify_deployment() where not ok', array[
+select set_eq('select check_name from not_ok', array[
   'every trigger is there, also on auth.users', 'every policy is there', 'users see their jobs change',
   'privileges are the delivered ones',
   'no function is executable by PUBLIC or anon', 'users execute only functions that read',
   'anon reads the price book and nothing else',
   'users write no table'], 'verify_deployment names all of it');
-select is_empty($$select check_name from verify_deployment()
-  where not ok and remedy !~ 'select public\.repair_deployment\(\)'$$, 'and the one remedy');
+select is_empty($$select check_name from not_ok
+  where remedy !~ 'select public\.repair_deployment\(\)'$$, 'and the one remedy');
 
 set local role service_role;
 select throws_ok('select repair_deployment()', '42501', null, 'the service cannot repair');
 reset role;
 
 select isnt_empty('select * from repair_deployment()', 'the owner can: a row for each statement');
-select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
+select is_empty('select check_name, detail from not_ok', 'everything is ok');
 select is_empty('select * from repair_deployment()', 'a second call does nothing');
 
 insert into auth.users (id, email, email_confirmed_at)

@@ -7,16 +7,12 @@ create temp table rows_before as select (select count(*) from credit_accounts) a
   (select count(*) from generation_models) as models,
   (select count(*) from credit_request_events where code = 'rate_limited') as limits,
   (select count(*) from credit_request_events) as events;
+-- pg_cron's first minute may not be over.
+create temp view not_ok as select check_name, detail, remedy from verify_deployment()
+  where not ok and check_name <> 'pg_cron has begun';
 update credit_scheduled_tasks set created_at = now();
--- Where pg_cron is: its first minute is over.
-do $$ begin
-  if to_regclass('cron.job') is not null then
-    insert into cron.job_run_details (jobid, runid, username, status)
-    select jobid, -jobid, current_user, 'succeeded' from cron.job;
-  end if;
-end; $$;
 select sweep_overdue_jobs();
-select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
+select is_empty('select check_name, detail from not_ok', 'everything is ok');
 select is_empty('select check_name from verify_deployment() where (remedy is null) <> ok',
   'a remedy where it is not, and only there');
 select results_eq($$select (select count(*) from credit_accounts), (select count(*) from credit_ledger),
@@ -39,13 +35,13 @@ select set_eq($$select format('%s %s.%s', kind, schema_name, object_name) from c
 update credit_plans set rate_limit_requests = 99 where name = 'default';
 update generation_models set enabled = false;
 select from set_model_price('standard-image', '{"image": 700}', p_settings => '{"enabled": true}');
-select is_empty('select check_name, detail from verify_deployment() where not ok',
+select is_empty('select check_name, detail from not_ok',
   'limits, models and new prices are the operator''s to change');
 
 drop schema supabase_migrations cascade;
 create role reporter;
 grant select on credit_ledger to reporter;
-select is_empty('select check_name, detail from verify_deployment() where not ok',
+select is_empty('select check_name, detail from not_ok',
   'so it is without a migration history, and where you let a role of your own read');
 
 select * from finish();

@@ -95,7 +95,8 @@ select pg_temp.is_found($$update credit_plans set rate_limit_requests = 100, max
   'generations succeed');
 select pg_temp.is_found($$update generation_model_rates set price = 1 where model = 'standard-image'$$,
   'standard-image was delivered at 500 credits');
-select pg_temp.is_found($$update credit_scheduled_tasks set created_at = now() - interval '1 year'$$,
+select pg_temp.is_found($$lock table credit_task_runs in share row exclusive mode; delete from credit_task_runs;
+  update credit_scheduled_tasks set created_at = now() - interval '1 year'$$,
   'every task has run when it was due');
 select pg_temp.is_found('create or replace rule credit_ledger_no_delete
   as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
