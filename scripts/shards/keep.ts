@@ -4,6 +4,9 @@ import type { Shard } from "./config.ts";
 /** Tables whose rows are no account's, although they name one: an operator's chain would break. */
 const WHOLE = ["operator_actions", "operator_approvals"];
 
+/** Tables of people, who may be in teams of both shards: what has still to be done for them is done on each. */
+const OF_PEOPLE = ["account_erasures"];
+
 /** Deletes the accounts of other groups with all that is theirs, past the triggers that keep the books from it. */
 export async function keep(
   sql: postgres.Sql,
@@ -11,13 +14,15 @@ export async function keep(
   isNew: boolean,
 ): Promise<void> {
   const tables = await sql<{ name: string; key: string }[]>`
-    select format('%I.%I', n.nspname, c.relname) as name, a.attname as key
+    select format('%I.%I', n.nspname, c.relname) as name,
+      -- An external_ref stands where it is looked up, wherever its account lives.
+      case c.relname when 'external_refs' then 'credits.ref_home(external_ref)' else a.attname::text end as key
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where n.nspname in ('public', 'credits') and c.relkind = 'r' and a.atttypid = 'uuid'::regtype
       and (a.attname = 'account_id' or c.relname = 'credit_accounts' and a.attname = 'id'
         or c.relname = 'credit_transfers' and a.attname = 'from_account_id')
-      and c.relname <> all (${WHOLE})
+      and c.relname <> all (${[...WHOLE, ...OF_PEOPLE]})
     order by 1`;
   const guards = await sql<{ table: string; name: string }[]>`
     select t.tgrelid::regclass::text as table, quote_ident(t.tgname) as name

@@ -13,6 +13,7 @@ import {
   readFleet,
   writeFleet,
 } from "../../scripts/shards/config.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
 import { halves } from "../../scripts/shards/move.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
@@ -67,6 +68,12 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     );
     return granted!;
   };
+  const book = (account: string, ref: string) =>
+    asService(
+      router,
+      (tx) =>
+        tx`select public.grant_credits(p_account_id => ${account}, p_amount => 1, p_external_ref => ${ref})`,
+    ).then(() => "booked", (error) => error.code as string);
   const entriesOf = (account: string) =>
     as(
       router,
@@ -109,6 +116,11 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       fleet.shards[0]!.url.replace(/:\d+\//, `:${last.port}/`),
       "s4",
     );
+    const [, , , owner] = accounts as [string, string, string, string];
+    const listed = await refsListedAt(router, [0, 4]);
+    for (const ref of listed) expect(await book(owner, ref)).toBe("booked");
+    // Whose account is elsewhere, and who has still to leave the teams of both halves.
+    await noteErasure(fleet.shards[0]!.url, owner);
     const before = await total(router);
     await command("add", "s4", url, "--from", "s0");
     const grown = await readFleet(file, {});
@@ -125,6 +137,13 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     for (const account of accounts) {
       expect((await grant(account, "first")).replayed, account).toBe(true);
       expect((await grant(account, "grown")).replayed, account).toBe(false);
+    }
+    for (const ref of listed) {
+      expect(await book(accounts[1]!, ref), "one account's").toBe("PT409");
+      expect(await book(owner, ref)).toBe("booked");
+    }
+    for (const { name, url } of grown.shards.slice(0, 2)) {
+      expect(await hasErasure(url, owner), name).toBe(true);
     }
     const found =
       await router`select shard, answer ->> 'discrepancies' as discrepancies
@@ -193,6 +212,34 @@ async function killWhenCopying(fleet: Fleet, args: string[]): Promise<void> {
   }
   await once(child, "exit");
 }
+
+/** An external_ref for each of these slot groups, that is looked up there. */
+async function refsListedAt(
+  router: postgres.Sql,
+  groups: readonly number[],
+): Promise<string[]> {
+  const rows = await router`select distinct on (slot_group) ref
+    from (select 'order-' || n as ref, credits.slot_group(credits.ref_home('order-' || n)) as slot_group
+      from generate_series(1, 500) as n) as r where slot_group = any (${[
+    ...groups,
+  ]})`;
+  return rows.map(({ ref }) => ref as string);
+}
+
+const noteErasure = (url: string, person: string) =>
+  onDatabase(
+    url,
+    (sql) =>
+      sql`insert into public.account_erasures (account_id) values (${person})`,
+  );
+
+const hasErasure = (url: string, person: string) =>
+  onDatabase(
+    url,
+    async (sql) =>
+      (await sql`select from public.account_erasures where account_id = ${person}`)
+        .length === 1,
+  );
 
 async function expectOldRefuses(url: string, account: string): Promise<void> {
   const old = postgres(url, { max: 1 });
