@@ -76,6 +76,25 @@ $$;
 comment on function credits_router.is_outage(text, text) is
   'Whether an error says that a shard did not answer, rather than what it answered.';
 
+create function credits_router.silent_with(p_silent text[], p_shard text, p_state text, p_message text)
+returns text[]
+language sql
+immutable
+as $$
+  select case when credits_router.is_outage(p_state, p_message) then p_silent || p_shard else p_silent end
+$$;
+comment on function credits_router.silent_with(text[], text, text, text) is
+  'The shards that a task calls no more in this run: with this one, if the error says that it did not answer. Each call of '
+  'one that is gone takes seconds.';
+
+create function credits_router.is_late(p_began timestamptz)
+returns boolean
+language sql
+volatile
+as $$ select clock_timestamp() > p_began + interval '1 minute' $$;
+comment on function credits_router.is_late(timestamptz) is
+  'Whether a task has run for so long that the rest has to wait for its next run: what it has done counts once it ends.';
+
 create function credits_router.raise_outage()
 returns void
 language plpgsql

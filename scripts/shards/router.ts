@@ -177,11 +177,12 @@ end;
 $$;`;
 }
 
-/** The router's tasks, each minute, where its server has pg_cron in this database. */
+/** The router's tasks, each minute, for longer than a call may take, where its server has pg_cron in this database. */
 const scheduleSql = `do $$
 begin
   if to_regprocedure('cron.schedule(text, text, text)') is not null then
-    perform cron.schedule('credits-router', '* * * * *', 'select credits_router.run_tasks()');
+    perform cron.schedule('credits-router', '* * * * *',
+      'set statement_timeout = ''5min''; select credits_router.run_tasks()');
   end if;
 end;
 $$;`;

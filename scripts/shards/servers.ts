@@ -34,7 +34,7 @@ function partsOf(shards: readonly Shard[]): Record<string, string> {
 }
 
 /** Sends calls to where the shards now are. */
-export function redirectSql({ shards }: Fleet): string {
+export function redirectSql({ shards }: Pick<Fleet, "shards">): string {
   const options = optionsOf(partsOf(shards), "set");
   return `alter server credits ${options};\nalter server credits_long ${options};`;
 }

@@ -1,7 +1,10 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
-import type { Fleet } from "../../scripts/shards/config.ts";
+import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { redirectSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
 
@@ -35,6 +38,35 @@ export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
     return await action();
   } finally {
     await lastShard("start");
+  }
+}
+
+/** Runs an action while calls of the last shard get a connection, and no answer: an error after 2 seconds. */
+export async function withoutAnswer(
+  { router, shards, seconds: allowed }: Fleet,
+  action: () => Promise<void>,
+): Promise<void> {
+  const mute = createServer(() => {});
+  mute.listen(0, "127.0.0.1");
+  await once(mute, "listening");
+  const { port } = mute.address() as AddressInfo;
+  const last = shards.at(-1)!;
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
+  const redirect = (last: Shard, seconds: number) =>
+    onDatabase(
+      router,
+      (sql) =>
+        sql.unsafe(
+          `${redirectSql({ shards: [...shards.slice(0, -1), last] })};
+          alter server credits options (set query_timeout '${seconds}')`,
+        ),
+    );
+  try {
+    await redirect({ ...last, through }, 2);
+    await action();
+  } finally {
+    await redirect(last, allowed + 2);
+    mute.close();
   }
 }
 

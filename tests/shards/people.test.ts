@@ -160,6 +160,32 @@ describe.skipIf(!canRoute)("people and references past one database", () => {
     expect(listed!.account_id).toBe(one);
   });
 
+  test("an external_ref stays one account's while the shard of that account is down", async () => {
+    const far = (await accountsOf(shared.fleet))[3]!;
+    const [{ ref, near }] = await shared
+      .router`select ref, near from (select gen_random_uuid()::text as ref, gen_random_uuid() as near
+        from generate_series(1, 1000)) as r
+      where credits_router.shard_of(credits.ref_home(ref)) = 's0' and credits_router.shard_of(near) = 's0'
+      limit 1` as unknown as [{ ref: string; near: string }];
+    expect(await grant(far, ref)).toBe("granted");
+    // Nobody can say whether it was booked: to be repeated.
+    expect(await whileDown(() => grant(near, ref))).toBe("08006");
+    expect(await grant(near, ref)).toBe("PT409");
+  });
+
+  test("who has not been deleted does not leave", async () => {
+    const [user] = await accountsOf(shared.fleet);
+    await signUp(user!);
+    await deliver();
+    const refused = await asService(
+      shared.router,
+      (tx) => tx`select public.person_leaves(${user!})`,
+    ).catch((error) => error);
+    expect(refused.code).toBe("PT409");
+    await shared.router`delete from auth.users where id = ${user!}`;
+    await deliver();
+  });
+
   test("the router's tasks run as one call", async () => {
     await shared.router`select credits_router.run_tasks()`;
   });

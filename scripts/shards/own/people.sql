@@ -26,13 +26,20 @@ set search_path = '', pg_temp
 as $$
 declare
   handover credits.handovers;
+  began constant timestamptz := clock_timestamp();
+  silent text[] := '{}';
+  target text;
   delivered integer := 0;
 begin
-  for handover in select * from credits.handovers_due(p_limit) as h order by h.id loop
+  for handover in select * from credits.handovers_due(p_limit) as h order by h.attempts, random() loop
+    target := (select shard from credits_router.groups where number = handover.slot_group);
+    continue when target = any (silent);
+    exit when credits_router.is_late(began);
     begin
       perform credits_router.handover_deliver(handover);
       delivered := delivered + credits.handover_delivered(array[handover.id]);
     exception when others then
+      silent := credits_router.silent_with(silent, target, sqlstate, sqlerrm);
       perform credits.handover_failed(handover.id, format('%s (%s)', sqlerrm, sqlstate));
     end;
   end loop;
@@ -105,6 +112,8 @@ begin
   if p_person_id is null then
     return credits_router.person_leaves(0, null);
   end if;
+  -- Their shards do not know it.
+  perform credits.person_is_gone_check(p_person_id);
   perform credits.handover_add('leave', p_person_id);
   for handover in select * from credits.handovers as h
     where h.person_id = p_person_id and h.kind = 'leave'

@@ -16,22 +16,35 @@ $$;
 comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
 
 create function credits_router.reference_claim_at(p_kind text, p_external_ref text, p_account_id uuid)
-returns boolean
+returns uuid
 language plpgsql
 as $$
 declare
   home constant integer := credits_router.account_slot(credits.ref_home(p_external_ref));
   holder uuid := credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, null);
+  is_booked boolean;
 begin
-  if holder <> p_account_id
-    and not credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref) then
-    holder := credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
+  if holder = p_account_id then
+    return holder;
   end if;
-  return holder = p_account_id;
+  begin
+    is_booked := credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref);
+  exception when others then
+    if not credits_router.is_outage(sqlstate, sqlerrm) then
+      raise;
+    end if;
+    -- It may have booked it. Nobody else books it before that shard has answered.
+    return null;
+  end;
+  if is_booked then
+    return holder;
+  end if;
+  return credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
 end;
 $$;
 comment on function credits_router.reference_claim_at(text, text, uuid) is
-  'Lists an external_ref for an account, on the shard that lists it; false: it is another account''s.';
+  'Lists an external_ref for an account, on the shard that lists it, and returns whose it is; null: another account''s, '
+  'unless its shard, which does not answer, has not booked it. Raises where the shard that lists it does not answer.';
 
 create function credits_router.reference_claim(p_kind text, p_external_ref text, p_account_id uuid)
 returns void
@@ -41,7 +54,6 @@ set search_path = '', pg_temp
 as $$
 declare
   holder uuid;
-  is_free boolean;
 begin
   if p_external_ref is null or p_account_id is null or length(p_external_ref) not between 1 and 255 then
     -- Its own shard says what is wrong.
@@ -49,10 +61,9 @@ begin
   end if;
   select account_id into holder from credits_router.references_waiting
   where kind = p_kind and external_ref = p_external_ref;
-  is_free := coalesce(holder = p_account_id, true);
   if holder is null then
     begin
-      is_free := credits_router.reference_claim_at(p_kind, p_external_ref, p_account_id);
+      holder := credits_router.reference_claim_at(p_kind, p_external_ref, p_account_id);
     exception when others then
       if not credits_router.is_outage(sqlstate, sqlerrm) then
         raise;
@@ -61,16 +72,18 @@ begin
       insert into credits_router.references_waiting as w (kind, external_ref, account_id)
       values (p_kind, p_external_ref, p_account_id)
       on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id into holder;
-      is_free := holder = p_account_id;
     end;
   end if;
-  if not is_free then
+  if holder is null then
+    perform credits_router.raise_outage();
+  elsif holder <> p_account_id then
     perform credits_router.reference_refuse(p_kind);
   end if;
 end;
 $$;
 comment on function credits_router.reference_claim(text, text, uuid) is
-  'Raises PT409 where an external_ref is another account''s, on whichever shard that lives.';
+  'Raises PT409 where an external_ref is another account''s, on whichever shard that lives; 08006 where that shard does '
+  'not answer, so that nobody knows whether it is.';
 
 create function credits_router.deliver_references()
 returns integer
@@ -80,11 +93,21 @@ set search_path = '', pg_temp
 as $$
 declare
   waiting credits_router.references_waiting;
+  began constant timestamptz := clock_timestamp();
+  silent text[] := '{}';
+  home text;
+  holder uuid;
   delivered integer := 0;
 begin
   for waiting in select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked loop
+    home := credits_router.shard_of(credits.ref_home(waiting.external_ref));
+    continue when home = any (silent);
+    exit when credits_router.is_late(began);
     begin
-      if not credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id) then
+      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id);
+      -- It waits for another shard.
+      continue when holder is null;
+      if holder <> waiting.account_id then
         raise warning 'external_ref % (%) is booked for % and for another account', waiting.external_ref, waiting.kind,
           waiting.account_id;
       end if;
@@ -92,6 +115,7 @@ begin
       where kind = waiting.kind and external_ref = waiting.external_ref;
       delivered := delivered + 1;
     exception when others then
+      silent := credits_router.silent_with(silent, home, sqlstate, sqlerrm);
       raise warning 'external_ref % waits: % (%)', waiting.external_ref, sqlerrm, sqlstate;
     end;
   end loop;

@@ -76,10 +76,16 @@ as $$
 declare
   sent record;
   received public.credit_transfer_received;
+  began constant timestamptz := clock_timestamp();
+  silent text[] := '{}';
+  target text;
   finished integer := 0;
 begin
   -- Of a shard that does not answer nothing is handed out.
   for sent in select * from public.transfers_in_flight(p_limit) loop
+    target := credits_router.shard_of(sent.to_account_id);
+    continue when target = any (silent);
+    exit when credits_router.is_late(began);
     begin
       received := credits_router.transfer_receive(credits_router.account_slot(sent.to_account_id), sent.to_account_id,
         sent.transfer_id, sent.from_account_id, sent.external_ref, sent.parts, sent.reason);
@@ -88,6 +94,7 @@ begin
         finished := finished + 1;
       end if;
     exception when others then
+      silent := credits_router.silent_with(silent, target, sqlstate, sqlerrm);
       raise warning 'transfer % waits: % (%)', sent.transfer_id, sqlerrm, sqlstate;
     end;
   end loop;

@@ -70,13 +70,14 @@ as $$
     where w.next_try_at <= clock_timestamp()
       and not exists (select from credits.handovers as e
         where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id)
-    order by w.id limit least(greatest(p_limit, 0), 1000)
+    -- Those of a shard that is down for long do not hold up the others.
+    order by w.attempts, w.id limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
   returning h.*;
 $$;
 comment on function credits.handovers_due(integer) is
-  'Takes up to p_limit calls that are due, and counts the attempt: of a person, for each slot group, the earliest. '
-  'Others do not get them while the transaction lasts, nor before next_try_at.';
+  'Takes up to p_limit calls that are due, those that failed least first, and counts the attempt: of a person, for '
+  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at.';
 
 create function credits.handover_delivered(p_ids bigint[])
 returns integer

@@ -195,8 +195,8 @@ credits.period_share(public.payments,timestamp with time zone,timestamp with tim
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
-credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
+credits.person_is_gone_check(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
+credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
 credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
 credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);

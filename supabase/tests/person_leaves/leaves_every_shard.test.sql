@@ -1,5 +1,5 @@
 begin;
-select plan(24);
+select plan(25);
 set local client_min_messages = error;
 
 -- An id of each slot group; a team of this shard, and a person of another who is a member of it.
@@ -72,6 +72,9 @@ select is((select count(*) from account_erasures where account_id = pg_temp.id_o
 
 select throws_ok('select person_leaves(null)', '22023', null, 'nobody cannot leave');
 insert into auth.users (id, email) select id, 'new@example.com' from ids where slot_group = 1;
+select lives_ok(format('select person_leaves(%L)', pg_temp.id_of(1)),
+  'of users a shard knows nothing, also if it had them once');
+select credits.cease_shard();
 select throws_ok(format('select person_leaves(%L)', pg_temp.id_of(1)), 'PT409', null,
   'nor one who is signed up here');
 

@@ -1,5 +1,5 @@
 begin;
-select plan(41);
+select plan(42);
 set local client_min_messages = error;
 
 -- This database plays both: the router, where users are, and the shard that holds every account.
@@ -119,6 +119,12 @@ select is(credits.handover_delivered(array(select id from credits.handovers wher
   'a delivered one is deleted');
 select set_eq($$select kind, slot_group from credits.handovers_due()$$, $$values ('leave', 14), ('leave', 15)$$,
   'then the next is due');
+
+select credits.handover_add('erase', pg_temp.person(7));
+update credits.handovers set next_try_at = now() - interval '1 second';
+select set_eq('select person_id from credits.handovers_due(2)', 'select pg_temp.person(7)',
+  'what has failed holds up nobody');
+delete from credits.handovers where person_id = pg_temp.person(7);
 
 update credits.handovers set requested_at = now() - interval '20 minutes';
 delete from credit_alerts;
