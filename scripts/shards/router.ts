@@ -45,7 +45,14 @@ export interface Router {
 }
 
 /** What the router does otherwise than a shard: the functions of merges.ts that are its own, and its tasks. */
-const OWN = ["memberships", "references", "people", "transfers", "tasks"];
+const OWN = [
+  "memberships",
+  "references",
+  "people",
+  "transfers",
+  "books",
+  "tasks",
+];
 
 function readSql(name: string): Promise<string> {
   return readFile(new URL(`./${name}.sql`, import.meta.url), "utf8");

@@ -25,6 +25,7 @@ const FILES: readonly string[] = [
   "tests/payments_read.test.ts",
   "tests/payments_subscriptions.test.ts",
   "tests/provider_webhook.test.ts",
+  "tests/reconcile.test.ts",
   "tests/request_trail.test.ts",
   "tests/server_requests.test.ts",
   "tests/statement.test.ts",
@@ -44,6 +45,8 @@ const LEFT_OUT = [
   // They alter a table of the one database.
   "because the job makes no sense is refunded at once",
   "the booking: an error, nothing of the event stays",
+  // It locks a table of the one database.
+  "says what to do when the database cuts the check off",
   // A task opens the account on its shard.
   "opens an account with the sign-up grant",
   // One row per shard; a label that names it.
