@@ -87,6 +87,28 @@ comment on function credits_router.silent_with(text[], text, text, text) is
   'The shards that a task calls no more in this run: with this one, if the error says that it did not answer. Each call of '
   'one that is gone takes seconds.';
 
+create function credits_router.silent_shards()
+returns text[]
+language plpgsql
+as $$
+declare
+  shard text;
+  silent text[] := '{}';
+begin
+  for shard in select s.shard from credits_router.shards as s order by s.slot loop
+    begin
+      execute format('select from credits_router.%I limit 1', shard || '_account_members');
+    exception when others then
+      silent := credits_router.silent_with(silent, shard, sqlstate, sqlerrm);
+    end;
+  end loop;
+  return silent;
+end;
+$$;
+comment on function credits_router.silent_shards() is
+  'The shards that do not answer, which a task does not call: postgres_fdw finds out in 3 seconds, while PL/Proxy waits '
+  'for a connection until the statement is canceled.';
+
 create function credits_router.is_late(p_began timestamptz)
 returns boolean
 language sql

@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { redirectSql } from "../../scripts/shards/servers.ts";
+import { redirectSql, rereadSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
 
@@ -41,9 +41,9 @@ export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs an action while calls of the last shard get a connection, and no answer: an error after 2 seconds. */
+/** Runs an action while the last shard takes connections, and answers nothing. */
 export async function withoutAnswer(
-  { router, shards, seconds: allowed }: Fleet,
+  { router, shards }: Fleet,
   action: () => Promise<void>,
 ): Promise<void> {
   const mute = createServer(() => {});
@@ -51,21 +51,17 @@ export async function withoutAnswer(
   await once(mute, "listening");
   const { port } = mute.address() as AddressInfo;
   const last = shards.at(-1)!;
-  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
-  const redirect = (last: Shard, seconds: number) =>
-    onDatabase(
-      router,
-      (sql) =>
-        sql.unsafe(
-          `${redirectSql({ shards: [...shards.slice(0, -1), last] })};
-          alter server credits options (set query_timeout '${seconds}')`,
-        ),
-    );
+  const url = `postgresql://127.0.0.1:${port}/${last.name}`;
+  const redirect = (last: Shard) =>
+    onDatabase(router, async (sql) => {
+      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
+      await sql.unsafe(rereadSql(last));
+    });
   try {
-    await redirect({ ...last, through }, 2);
+    await redirect({ ...last, url, through: url });
     await action();
   } finally {
-    await redirect(last, allowed + 2);
+    await redirect(last);
     mute.close();
   }
 }
