@@ -32,7 +32,6 @@ export const FILES: readonly string[] = [
   "tests/output_failures.test.ts",
   "tests/output_partial.test.ts",
   "tests/output_races.test.ts",
-  "tests/outputs.test.ts",
   "tests/pages_requests.test.ts",
   "tests/payment_events.test.ts",
   "tests/payment_events_refused.test.ts",
