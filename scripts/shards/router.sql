@@ -87,6 +87,28 @@ comment on function credits_router.silent_with(text[], text, text, text) is
   'The shards that a task calls no more in this run: with this one, if the error says that it did not answer. Each call of '
   'one that is gone takes seconds.';
 
+create function credits_router.silent_shards()
+returns text[]
+language sql
+stable
+as $$ select coalesce(string_to_array(nullif(current_setting('credits_router.silent', true), ''), ' '), '{}') $$;
+comment on function credits_router.silent_shards() is
+  'The shards that did not answer when run_tasks asked them all: PL/Proxy alone would wait for them until the task is '
+  'canceled, and all that it had done is undone.';
+
+create function credits_router.silent_check(p_shard text)
+returns void
+language plpgsql
+stable
+as $$
+begin
+  if p_shard = any (credits_router.silent_shards()) then
+    perform credits_router.raise_outage();
+  end if;
+end;
+$$;
+comment on function credits_router.silent_check(text) is 'Raises 08006 for a shard that did not answer run_tasks.';
+
 create function credits_router.is_late(p_began timestamptz)
 returns boolean
 language sql

@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { redirectSql } from "../../scripts/shards/servers.ts";
+import { redirectSql, rereadSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
 
@@ -41,31 +41,43 @@ export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs an action while calls of the last shard get a connection, and no answer: an error after 2 seconds. */
+/** Runs an action while the last shard is looked for at another address. */
+export async function withLastAt(
+  { router, shards }: Fleet,
+  { port, reads }: { port: number; reads: boolean },
+  action: () => Promise<void>,
+): Promise<void> {
+  const last = shards.at(-1)!;
+  const redirect = (last: Shard) =>
+    onDatabase(
+      router,
+      (sql) =>
+        sql.unsafe(
+          `${redirectSql({ shards: [...shards.slice(0, -1), last] })}
+          ${reads ? rereadSql(last) : ""}`,
+        ),
+    );
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
+  try {
+    await redirect({ ...last, through });
+    await action();
+  } finally {
+    await redirect(last);
+  }
+}
+
+/** Runs an action while whoever calls or reads the last shard gets a connection, and no answer. */
 export async function withoutAnswer(
-  { router, shards, seconds: allowed }: Fleet,
+  fleet: Fleet,
   action: () => Promise<void>,
 ): Promise<void> {
   const mute = createServer(() => {});
   mute.listen(0, "127.0.0.1");
   await once(mute, "listening");
   const { port } = mute.address() as AddressInfo;
-  const last = shards.at(-1)!;
-  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
-  const redirect = (last: Shard, seconds: number) =>
-    onDatabase(
-      router,
-      (sql) =>
-        sql.unsafe(
-          `${redirectSql({ shards: [...shards.slice(0, -1), last] })};
-          alter server credits options (set query_timeout '${seconds}')`,
-        ),
-    );
   try {
-    await redirect({ ...last, through }, 2);
-    await action();
+    await withLastAt(fleet, { port, reads: true }, action);
   } finally {
-    await redirect(last, allowed + 2);
     mute.close();
   }
 }

@@ -27,7 +27,7 @@ as $$
 declare
   handover credits.handovers;
   began constant timestamptz := clock_timestamp();
-  silent text[] := '{}';
+  silent text[] := credits_router.silent_shards();
   target text;
   delivered integer := 0;
 begin

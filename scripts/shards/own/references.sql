@@ -28,6 +28,7 @@ begin
     return holder;
   end if;
   begin
+    perform credits_router.silent_check(credits_router.shard_of(holder));
     is_booked := credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref);
   exception when others then
     if not credits_router.is_outage(sqlstate, sqlerrm) then
@@ -94,7 +95,7 @@ as $$
 declare
   waiting credits_router.references_waiting;
   began constant timestamptz := clock_timestamp();
-  silent text[] := '{}';
+  silent text[] := credits_router.silent_shards();
   home text;
   holder uuid;
   delivered integer := 0;

@@ -77,7 +77,7 @@ declare
   sent record;
   received public.credit_transfer_received;
   began constant timestamptz := clock_timestamp();
-  silent text[] := '{}';
+  silent text[] := credits_router.silent_shards();
   target text;
   finished integer := 0;
 begin
