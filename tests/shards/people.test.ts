@@ -7,6 +7,7 @@ import {
   canRoute,
   useFleet,
   whileDown,
+  withoutAnswer,
 } from "./fleet.ts";
 
 describe.skipIf(!canRoute)("people and references past one database", () => {
@@ -184,6 +185,29 @@ describe.skipIf(!canRoute)("people and references past one database", () => {
     expect(refused.code).toBe("PT409");
     await shared.router`delete from auth.users where id = ${user!}`;
     await deliver();
+  });
+
+  test("a shard that is gone without an answer holds up no other one's people", async () => {
+    const [near] = await accountsOf(shared.fleet) as [string];
+    const lost = (await Promise.all([1, 2, 3].map(() =>
+      accountsOf(shared.fleet)
+    ))).map(
+      (ids) => ids[3]!,
+    );
+    await withoutAnswer(shared.fleet, async () => {
+      for (const id of [...lost, near]) await signUp(id);
+      await shared.router`update credits.handovers set next_try_at = now()`;
+      await shared.router.begin(async (tx) => {
+        await tx`set local statement_timeout = '20s'`;
+        await tx`select credits_router.run_tasks()`;
+      });
+      const [left] = await shared
+        .router`select count(*)::integer as calls from credits.handovers`;
+      expect(left!.calls).toBe(lost.length);
+      expect(await entriesOf(near)).toHaveLength(1);
+    });
+    expect(await deliver()).toBe(lost.length);
+    for (const id of lost) expect(await entriesOf(id), id).toHaveLength(1);
   });
 
   test("the router's tasks run as one call", async () => {

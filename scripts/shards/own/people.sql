@@ -33,7 +33,10 @@ declare
 begin
   for handover in select * from credits.handovers_due(p_limit) as h order by h.attempts, random() loop
     target := (select shard from credits_router.groups where number = handover.slot_group);
-    continue when target = any (silent);
+    if target = any (silent) then
+      perform credits.handover_failed(handover.id, format('shard %s does not answer', target));
+      continue;
+    end if;
     exit when credits_router.is_late(began);
     begin
       perform credits_router.handover_deliver(handover);
