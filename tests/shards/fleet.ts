@@ -41,27 +41,39 @@ export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Runs an action while the last shard is looked for at another address. */
+export async function withLastAt(
+  { router, shards }: Fleet,
+  { port, reads }: { port: number; reads: boolean },
+  action: () => Promise<void>,
+): Promise<void> {
+  const last = shards.at(-1)!;
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
+  const redirect = (last: Shard) =>
+    onDatabase(router, async (sql) => {
+      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
+      if (reads) await sql.unsafe(rereadSql(last));
+    });
+  try {
+    await redirect({ ...last, url: through, through });
+    await action();
+  } finally {
+    await redirect(last);
+  }
+}
+
 /** Runs an action while the last shard takes connections, and answers nothing. */
 export async function withoutAnswer(
-  { router, shards }: Fleet,
+  fleet: Fleet,
   action: () => Promise<void>,
 ): Promise<void> {
   const mute = createServer(() => {});
   mute.listen(0, "127.0.0.1");
   await once(mute, "listening");
   const { port } = mute.address() as AddressInfo;
-  const last = shards.at(-1)!;
-  const url = `postgresql://127.0.0.1:${port}/${last.name}`;
-  const redirect = (last: Shard) =>
-    onDatabase(router, async (sql) => {
-      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
-      await sql.unsafe(rereadSql(last));
-    });
   try {
-    await redirect({ ...last, url, through: url });
-    await action();
+    await withLastAt(fleet, { port, reads: true }, action);
   } finally {
-    await redirect(last);
     mute.close();
   }
 }
