@@ -1,6 +1,7 @@
 import { findDifferences } from "./shards/check.ts";
 import { type Fleet, readFleet, writeFleet } from "./shards/config.ts";
-import { addShard, moveShard } from "./shards/move.ts";
+import { alone } from "./shards/lock.ts";
+import { addShard, forget, moveShard } from "./shards/move.ts";
 import { pgbouncerIni } from "./shards/pgbouncer.ts";
 import { initRouter, makeRouter } from "./shards/router.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
@@ -74,15 +75,21 @@ type Run = (
 
 const COMMANDS: Readonly<Record<string, Run>> = {
   init: async (fleet, _, say) => {
-    await initRouter(fleet, say);
+    await alone(fleet, () => initRouter(fleet, say));
     return 0;
   },
   move: async (fleet, { shard, url, file }, say) => {
-    await writeFleet(file, await moveShard(fleet, shard, url, say));
+    await alone(fleet, async () => {
+      await writeFleet(file, await moveShard(fleet, shard, url, say));
+      await forget(fleet, shard);
+    });
     return 0;
   },
   add: async (fleet, { shard: name, url, from, file }, say) => {
-    await writeFleet(file, await addShard(fleet, { name, from, url }, say));
+    await alone(fleet, async () => {
+      await writeFleet(file, await addShard(fleet, { name, from, url }, say));
+      await forget(fleet, name);
+    });
     return 0;
   },
   check: async (fleet, _, say) => {

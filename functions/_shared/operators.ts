@@ -9,6 +9,9 @@ export type AnyOperatorClient = Pick<SupabaseClient, "rpc" | "from">;
 
 const FINDINGS_SHOWN = 1000;
 
+/** The number of a run of several databases, past one: each has numbers of its own. */
+const SEVERAL_RUNS = 0;
+
 /** A numeric: the hosted Data API sends a number, the embedded one may send text. */
 type Decimal = number | string;
 
@@ -27,7 +30,7 @@ export interface Discrepancy {
   remedy: string;
 }
 
-interface FindingRow {
+interface BrokenRow {
   invariant: string;
   account_id: string;
   job_id: string | null;
@@ -37,10 +40,18 @@ interface FindingRow {
   actual: number | null;
   since: string | null;
   payment_key: string | null;
+}
+
+interface FindingRow extends BrokenRow {
   reconciliation_classes: { likely_cause: string; remedy: string };
 }
 
-const toDiscrepancy = (row: FindingRow): Discrepancy => ({
+interface DiscrepancyRow extends BrokenRow {
+  likely_cause: string;
+  remedy: string;
+}
+
+const toDiscrepancy = (row: DiscrepancyRow): Discrepancy => ({
   invariant: row.invariant,
   accountId: row.account_id,
   jobId: row.job_id,
@@ -50,11 +61,14 @@ const toDiscrepancy = (row: FindingRow): Discrepancy => ({
   actual: row.actual,
   since: row.since,
   paymentKey: row.payment_key,
-  likelyCause: row.reconciliation_classes.likely_cause,
-  remedy: row.reconciliation_classes.remedy,
+  likelyCause: row.likely_cause,
+  remedy: row.remedy,
 });
 
-/** A run as reconciliation_runs keeps it; `discrepancies` is 0 when every credit is accounted for. */
+/**
+ * A run as reconciliation_runs keeps it; `discrepancies` is 0 when every credit is accounted for. `runId` is 0 for the
+ * runs of several databases, past one.
+ */
 export interface ReconciliationSummary {
   runId: number;
   deep: boolean;
@@ -109,15 +123,30 @@ export async function reconcileCreditLedger(
     client.rpc("reconcile_credit_ledger", { p_deep: deep }),
   );
   const summary = toSummary(run as RunRow);
-  const findings = await dataOf(
+  return { summary, discrepancies: await findingsOf(summary, client) };
+}
+
+async function findingsOf(
+  { runId, discrepancies }: ReconciliationSummary,
+  client: AnyOperatorClient,
+): Promise<Discrepancy[]> {
+  if (discrepancies === 0) return [];
+  if (runId === SEVERAL_RUNS) {
+    // What differs now, on all of them: findings name a run, and each database numbers its own.
+    const rows = await dataOf(
+      client.from("reconciliation_discrepancies").select("*")
+        .limit(FINDINGS_SHOWN),
+    );
+    return (rows as DiscrepancyRow[]).map(toDiscrepancy);
+  }
+  const rows = await dataOf(
     client.from("reconciliation_findings")
       .select("*, reconciliation_classes(likely_cause, remedy)")
-      .eq("run_id", summary.runId).limit(FINDINGS_SHOWN),
+      .eq("run_id", runId).limit(FINDINGS_SHOWN),
   );
-  return {
-    summary,
-    discrepancies: (findings as FindingRow[]).map(toDiscrepancy),
-  };
+  return (rows as FindingRow[]).map((row) =>
+    toDiscrepancy({ ...row, ...row.reconciliation_classes })
+  );
 }
 
 /** How generations went; see the SQL type generation_stats for units. */

@@ -46,15 +46,24 @@ export async function readFleet(
   if (!router) throw new Error(`${file}: router is missing, a URL`);
   const shards = (written.shards ?? []).map(
     ({ name, url, through = url, groups = [] }) => {
-      if (!/^[a-z][a-z0-9_]*$/.test(name ?? "") || !url) {
-        throw new Error(`${file}: a shard needs a name (a-z, 0-9, _) and url`);
-      }
+      checkName(name ?? "");
+      if (!url) throw new Error(`${file}: ${name} needs a url`);
       return { name: name!, url, through: through!, groups };
     },
   );
   checkGroups(shards);
   const password = env.SHARDS_PASSWORD;
   return { router, formerly, shards, user, seconds, password };
+}
+
+/** @throws for a name that cannot be part of others' names */
+export function checkName(name: string): void {
+  // The router has credits_long, and tables that begin with all_.
+  if (!/^[a-z][a-z0-9_]{0,15}$/.test(name) || /^(all|long)$/.test(name)) {
+    throw new Error(
+      `"${name}" cannot be a shard's name: a-z, 0-9, _, at most 16 characters, and neither all nor long`,
+    );
+  }
 }
 
 /** Writes what readFleet reads; never the password. */

@@ -12,9 +12,20 @@ export function maintenanceOf(url: string): string {
   return maintenance.href;
 }
 
-/** New sessions of a shard cannot write, and there are only new ones. */
-export async function stopWrites({ url }: Shard): Promise<void> {
-  await setReadOnly(url, true);
+/**
+ * New sessions of a shard cannot write, and there are only new ones.
+ *
+ * @throws where one does not end: what it commits after the copy would be lost
+ */
+export async function stopWrites({ name, url }: Shard): Promise<void> {
+  const left = await setReadOnly(url, true);
+  if (left.length > 0) {
+    throw new Error(
+      `${name}: sessions do not end, and might still write (pid ${
+        left.join(", ")
+      }). End them, and run the same command again`,
+    );
+  }
 }
 
 /** Undoes stopWrites. */
@@ -22,9 +33,10 @@ export async function admitWrites({ url }: Shard): Promise<void> {
   await setReadOnly(url, false);
 }
 
-async function setReadOnly(url: string, is: boolean): Promise<void> {
+/** @returns the older sessions that go on */
+async function setReadOnly(url: string, is: boolean): Promise<number[]> {
   const { dbname } = addressOf(url);
-  await onDatabase(maintenanceOf(url), async (sql) => {
+  return await onDatabase(maintenanceOf(url), async (sql) => {
     await sql.unsafe(
       `alter database ${quoted(dbname!)} ${
         is
@@ -32,8 +44,19 @@ async function setReadOnly(url: string, is: boolean): Promise<void> {
           : "reset default_transaction_read_only"
       }`,
     );
-    await sql`select pg_terminate_backend(pid, 5000) from pg_stat_activity
-      where datname = ${dbname!} and backend_type = 'client backend'`;
+    const [{ at }] = await sql`select now()::text as at` as unknown as [
+      { at: string },
+    ];
+    const older = sql`from pg_stat_activity where datname = ${dbname!}
+      and backend_type = 'client backend' and backend_start <= ${at}::timestamptz`;
+    // At least twice: one that was just starting is only seen then.
+    for (let tries = 0;; tries++) {
+      const left = await sql`select pid, pg_terminate_backend(pid) ${older}`;
+      if (tries > 0 && left.length === 0 || tries === 30) {
+        return left.map(({ pid }) => pid as number);
+      }
+      await sql`select pg_sleep(0.1)`;
+    }
   });
 }
 

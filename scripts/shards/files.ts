@@ -10,8 +10,9 @@ const READER = "credits_files";
  */
 export function filesOnRouterSql({ password }: Fleet): string {
   const secret = password ? `password ${literal(password)}` : "";
-  return `do $$
-begin
+  // A password may have dollar signs.
+  return `do ${
+    literal(`begin
   if to_regclass('storage.objects') is null then
     return;
   end if;
@@ -20,8 +21,8 @@ begin
   grant usage on schema storage to ${READER};
   grant select on storage.objects, storage.buckets to ${READER};
   perform credits.storage_set_up();
-end;
-$$;`;
+end;`)
+  };`;
 }
 
 /** @throws on a shard where there are files: they would be out of sight */

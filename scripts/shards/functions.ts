@@ -39,7 +39,10 @@ export function proxySql(routine: Routine): string | undefined {
       : refuses;
   }
   // As on a shard, until a file of own/ replaces it.
-  if (route.by === "own") return `${innerSql(routine)}\n${ownSql(routine)}`;
+  if (route.by === "own") {
+    const each = route.each ? [eachSql(routine)] : [];
+    return [innerSql(routine), ...each, ownSql(routine)].join("\n");
+  }
   return `${innerSql(routine)}\n${outerSql(routine, bodyOf(routine, route))}`;
 }
 

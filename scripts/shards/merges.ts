@@ -8,12 +8,13 @@
  * - claim: as rows, up to a limit over all.
  * - first: shards are asked one after the other until one knows the answer.
  * - router: the router's own tables decide; it runs there as it is.
- * - own: a file of the folder own has it.
+ * - own: a file of the folder own has it; each: and credits_router.each_… what each shard answers.
  * - new: the argument of that name is made on the router when it is null, and decides.
  * - refused: it cannot be merged honestly. The reason is what a caller reads; each: credits_router.each_… has it.
  */
 export type Merge =
-  | { readonly by: "sum" | "account" | "router" | "own" }
+  | { readonly by: "sum" | "account" | "router" }
+  | { readonly by: "own"; readonly each?: boolean }
   | { readonly by: "slot"; readonly slot: string }
   | {
     readonly by: "rows";
@@ -37,6 +38,7 @@ const SUM: Merge = { by: "sum" };
 const ROWS: Merge = { by: "rows" };
 const ROUTER: Merge = { by: "router" };
 const OWN: Merge = { by: "own" };
+const OWN_AND_EACH: Merge = { by: "own", each: true };
 const CLAIM: Merge = { by: "claim", limit: "p_limit" };
 const slot = (expression: string): Merge => ({ by: "slot", slot: expression });
 const refused = (reason: string): Merge => ({ by: "refused", reason });
@@ -91,7 +93,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.finish_storage_deletions": SUM,
   "public.follow_subscriptions": SUM,
   "public.function_calls_due": ROWS,
-  "public.get_generation_stats": each("get_generation_stats"),
+  "public.get_generation_stats": OWN_AND_EACH,
   "public.grant_due_sign_ups": ROUTER,
   "public.import_model_price": ROUTER,
   "public.maintain_request_events": SUM,
@@ -126,7 +128,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.operator_payments_page": { by: "account" },
   "public.operator_people": ROUTER,
-  "public.operator_reconcile": refused("Each shard reconciles its own books."),
+  "public.operator_reconcile": OWN,
   "public.operator_reject": has("operator_approvals", "id", "p_approval_id"),
   "public.operator_remove": refused(OPERATORS),
   "public.operator_request_trail": ROWS,
@@ -148,7 +150,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   },
   "public.quote_generation": ROUTER,
   "public.quote_text": ROUTER,
-  "public.reconcile_credit_ledger": each("reconcile_credit_ledger"),
+  "public.reconcile_credit_ledger": OWN_AND_EACH,
   "public.record_anomalies": SUM,
   "public.refill_plans": SUM,
   "public.repair_deployment": refused(SELF),

@@ -1,4 +1,11 @@
-import { addressOf, type Fleet, partitionOf, type Shard } from "./config.ts";
+import { admit } from "./admit.ts";
+import {
+  addressOf,
+  checkName,
+  type Fleet,
+  partitionOf,
+  type Shard,
+} from "./config.ts";
 import {
   admitWrites,
   copyOnce,
@@ -8,8 +15,13 @@ import {
 } from "./copy.ts";
 import { onDatabase } from "./interface.ts";
 import { keep } from "./keep.ts";
-import { admit, groupsSql, makeRouter } from "./router.ts";
-import { readingSql, redirectSql, rereadSql } from "./servers.ts";
+import { groupsSql, makeRouter } from "./router.ts";
+import {
+  checkPassword,
+  readingSql,
+  redirectSql,
+  rereadSql,
+} from "./servers.ts";
 import { partsOfShard } from "./tables.ts";
 import { handOver, resume, subscribe } from "./terms.ts";
 
@@ -28,8 +40,11 @@ export async function moveShard(
   say: Say,
 ): Promise<Fleet> {
   const shard = shardOf(fleet, name);
+  // The file was written, and nothing was left to do but to forget the move.
+  if (shard.url === url) return fleet;
   const there: Shard = { ...shard, url, through: url };
   const moved = replaceShard(fleet, name, [there]);
+  await checkPassword(fleet);
   await checkStep(fleet, name, url);
   await stopWrites(shard);
   say(`${name}: takes no writes until this has ended`);
@@ -46,7 +61,6 @@ export async function moveShard(
   await resume(shard, false);
   await subscribe(moved, there);
   await admitWrites(there);
-  await forget(fleet, name);
   say(`${name}: is there; drop its old database when you have seen that it is`);
   return moved;
 }
@@ -60,11 +74,17 @@ export async function addShard(
   { name, from, url }: { name: string; from: string; url: string },
   say: Say,
 ): Promise<Fleet> {
+  checkName(name);
+  const known = fleet.shards.find((shard) => shard.name === name);
+  // The file was written, and nothing was left to do but to forget the move.
+  if (known?.url === url) return fleet;
+  if (known) throw new Error(`${name} is another shard's name`);
   const source = shardOf(fleet, from);
   const [kept, given] = halves(source);
   const there: Shard = { name, url, through: url, groups: given };
   const here: Shard = { ...source, groups: kept };
   const grown = replaceShard(fleet, from, [here, there]);
+  await checkPassword(fleet);
   await checkStep(fleet, name, url);
   await stopWrites(source);
   say(`${from}: takes no writes until this has ended`);
@@ -92,7 +112,6 @@ export async function addShard(
   await subscribe(grown, there);
   await admitWrites(there);
   await admitWrites(here);
-  await forget(fleet, name);
   say(`${from}: has the slot groups ${kept.join(", ")}`);
   return grown;
 }
@@ -161,7 +180,8 @@ async function checkStep(
   );
 }
 
-async function forget({ router }: Fleet, name: string): Promise<void> {
+/** Ends a move: the file says where the shard is now. */
+export async function forget({ router }: Fleet, name: string): Promise<void> {
   await onDatabase(
     router,
     (sql) => sql`delete from credits_router.moves where shard = ${name}`,

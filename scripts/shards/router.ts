@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { admit } from "./admit.ts";
 import type { Fleet, Shard } from "./config.ts";
 import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { dumpSchema, type Part } from "./dump.ts";
@@ -11,7 +12,13 @@ import {
   type Routine,
   type ShardView,
 } from "./interface.ts";
-import { redirectSql, rereadSql, serversSql } from "./servers.ts";
+import {
+  checkPassword,
+  loginsSql,
+  redirectSql,
+  rereadSql,
+  serversSql,
+} from "./servers.ts";
 import { literal } from "./sql.ts";
 import {
   isHeld,
@@ -38,7 +45,14 @@ export interface Router {
 }
 
 /** What the router does otherwise than a shard: the functions of merges.ts that are its own, and its tasks. */
-const OWN = ["memberships", "references", "people", "transfers", "tasks"];
+const OWN = [
+  "memberships",
+  "references",
+  "people",
+  "transfers",
+  "books",
+  "tasks",
+];
 
 function readSql(name: string): Promise<string> {
   return readFile(new URL(`./${name}.sql`, import.meta.url), "utf8");
@@ -88,8 +102,28 @@ function rolesSql({ user }: Fleet): string {
 alter role credits_router bypassrls;
 create extension if not exists plproxy schema extensions;
 create extension if not exists postgres_fdw schema extensions;
-create schema credits_router authorization credits_router;`;
+create schema credits_router authorization credits_router;
+${closedSql}`;
 }
+
+/** What this role's new objects are open to by default: pg_dump takes nothing back that a shard never gave. */
+const closedSql = `do $$
+declare
+  given record;
+begin
+  for given in
+    select distinct case d.defaclobjtype when 'r' then 'tables' when 'f' then 'functions' when 'S' then 'sequences' end
+        as objects, n.nspname as schema, r.rolname as role
+    from pg_default_acl as d cross join lateral aclexplode(d.defaclacl) as p
+    join pg_roles as r on r.oid = p.grantee left join pg_namespace as n on n.oid = d.defaclnamespace
+    where d.defaclrole = current_user::regrole and d.defaclobjtype in ('r', 'f', 'S') and p.grantee <> d.defaclrole
+      and coalesce(n.nspname, 'public') in ('public', 'credits')
+  loop
+    execute format('alter default privileges %s revoke all on %s from %I',
+      'in schema ' || quote_ident(given.schema), given.objects, given.role);
+  end loop;
+end;
+$$;`;
 
 /** A shard's schema, in its order: functions send, tables of accounts lie on the shards, all else is the same. */
 function objectsOf(
@@ -189,35 +223,12 @@ begin
 end;
 $$;`;
 
-/** Lets the router in, as the role whose rights it needs: those of the service, and of whom it calls for. */
-function admitSql({ user, password }: Fleet): string {
-  const secret = password ? `password ${literal(password)}` : "";
-  return `do $$
-begin
-  if to_regrole(${literal(user)}) is null then create role ${user}; end if;
-end;
-$$;
-alter role ${user} login bypassrls ${secret};
-grant anon, authenticated, service_role, credits_auditor to ${user};
-grant usage on schema public, credits to ${user};
--- By its hash, which the service may not read, the router finds whose an app's key is.
-grant select (account_id, hash) on public.credit_app_keys to ${user};
-alter role ${user} set statement_timeout = 0;`;
-}
-
-/** Makes a database a shard that the router may call. */
-export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
-  await onDatabase(shard.url, async (sql) => {
-    await sql.unsafe(admitSql(fleet));
-    await sql`select credits.become_shard(${shard.name}, ${[...shard.groups]})`;
-  });
-}
-
 /** Makes the router, lets it into each shard, and has the shards follow its prices; goes on where it broke off. */
 export async function initRouter(
   fleet: Fleet,
   say: (line: string) => void,
 ): Promise<void> {
+  if (await isRouter(fleet)) await checkRouter(fleet);
   for (const shard of fleet.shards) {
     await admit(fleet, shard);
     await onDatabase(
@@ -247,8 +258,22 @@ async function redirect(fleet: Fleet, say: (line: string) => void) {
     sql.begin(async (tx) => {
       await tx.unsafe(redirectSql(fleet));
       for (const shard of fleet.shards) await tx.unsafe(rereadSql(shard));
+      await tx.unsafe(loginsSql(fleet));
     }));
   say("router: is made; it reaches the shards where the file says");
+}
+
+/** @throws where a shard is on its way, or the router has a password and the file's reader has none */
+async function checkRouter(fleet: Fleet): Promise<void> {
+  await onDatabase(fleet.router, async (sql) => {
+    const [move] = await sql`select shard, target from credits_router.moves`;
+    if (move) {
+      throw new Error(
+        `${move.shard} is on its way to ${move.target}: end that first, with the same command again`,
+      );
+    }
+  });
+  await checkPassword(fleet);
 }
 
 async function isRouter({ router }: Fleet): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { addressOf, type Fleet, readAddressOf, type Shard } from "./config.ts";
+import { onDatabase } from "./interface.ts";
 import { optionsOf } from "./sql.ts";
 
 /** What a task or a report may take, in seconds: the most that the Data API allows. */
@@ -6,8 +7,7 @@ const LONG_SECONDS = 60;
 
 /** Connections: PL/Proxy's for calls, which credits_router alone may use, and postgres_fdw's for reading. */
 export function serversSql(fleet: Fleet): string {
-  const { shards, user, password, seconds } = fleet;
-  const login = { user, ...(password ? { password } : {}) };
+  const { shards, seconds } = fleet;
   // Longer than statement_timeout on the router, so that it counts only where that one cannot.
   const clusters = { credits: seconds + 2, credits_long: LONG_SECONDS + 2 };
   return [
@@ -19,7 +19,9 @@ export function serversSql(fleet: Fleet): string {
         })
       };
 grant usage on foreign server ${name} to credits_router;
-create user mapping for credits_router server ${name} ${optionsOf(login)};`
+create user mapping for credits_router server ${name} ${
+        optionsOf(callLogin(fleet))
+      };`
     ),
     ...shards.map((shard) => readingSql(shard, fleet)),
   ].join("\n");
@@ -48,22 +50,65 @@ export function rereadSql(shard: Shard): string {
 
 function connection(url: string): string {
   const { host, port, dbname } = addressOf(url);
-  return `host=${host} port=${port} dbname=${dbname} connect_timeout=3`;
+  return `host='${inConninfo(host!)}' port=${port} dbname='${
+    inConninfo(dbname!)
+  }' connect_timeout=3`;
+}
+
+/** PL/Proxy writes '…' around what a mapping says, and escapes nothing in it. */
+const inConninfo = (value: string) => value.replace(/[\\']/g, "\\$&");
+
+/** As whom PL/Proxy calls. */
+function callLogin({ user, password }: Fleet): Record<string, string> {
+  return {
+    user: inConninfo(user),
+    ...(password ? { password: inConninfo(password) } : {}),
+  };
+}
+
+/** As whom postgres_fdw reads. */
+function readLogin({ user, password }: Fleet): Record<string, string> {
+  return password ? { user, password } : { user, password_required: "false" };
+}
+
+/** Has a router that is made connect with the password of now. */
+export function loginsSql(fleet: Fleet): string {
+  const mappings = [
+    ...["credits", "credits_long"].map((server) =>
+      ["credits_router", server, callLogin(fleet)] as const
+    ),
+    ...fleet.shards.map(({ name }) =>
+      ["public", `credits_${name}`, readLogin(fleet)] as const
+    ),
+  ];
+  return mappings.map(([role, server, login]) =>
+    `drop user mapping if exists for ${role} server ${server};
+create user mapping for ${role} server ${server} ${optionsOf(login)};`
+  ).join("\n");
+}
+
+/** @throws where the router has a password that is not given now: half of its connections would have none */
+export async function checkPassword(fleet: Fleet): Promise<void> {
+  if (fleet.password) return;
+  const [has] = await onDatabase(
+    fleet.router,
+    (sql) =>
+      sql`select from pg_user_mappings where srvname = 'credits'
+        and array_to_string(umoptions, ' ') like '%password=%'`,
+  );
+  if (has) throw new Error("SHARDS_PASSWORD is missing: the router has one");
 }
 
 /** postgres_fdw's connection to a shard. */
 export function readingSql(
   shard: Shard,
-  { user, password }: Fleet,
+  fleet: Fleet,
 ): string {
-  const login: Record<string, string> = password
-    ? { user, password }
-    : { user, password_required: "false" };
   const options = { ...readAddressOf(shard), connect_timeout: "3" };
   return `create server credits_${shard.name} foreign data wrapper postgres_fdw ${
     optionsOf({ ...options, fetch_size: "1000", async_capable: "true" })
   };
 create user mapping for public server credits_${shard.name} ${
-    optionsOf(login)
+    optionsOf(readLogin(fleet))
   };`;
 }

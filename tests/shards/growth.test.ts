@@ -15,6 +15,7 @@ import {
 } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { halves } from "../../scripts/shards/move.ts";
+import { loginsSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
 import { runCommand } from "../support/command.ts";
@@ -82,13 +83,10 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       (tx) =>
         tx`select seq from public.credit_ledger where account_id = ${account}`,
     );
+  const attempt = (...args: string[]) =>
+    runCommand(shards, [...args, "--file", file]);
   const command = async (...args: string[]) => {
-    const { code, stderr } = await runCommand(shards, [
-      ...args,
-      "--file",
-      file,
-    ]);
-    expect([code, stderr]).toEqual([0, ""]);
+    expect(await attempt(...args)).toMatchObject({ code: 0, stderr: "" });
   };
 
   test("a shard moves, goes on where it was killed, and nothing is lost or double", async () => {
@@ -100,7 +98,13 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     expect(refused.code).toBe("08006");
     expect(await entriesOf(account)).toHaveLength(1);
     await grant(accounts[0]!, "meanwhile");
-    await command("move", "s3", target);
+    const both = await Promise.all(
+      [1, 2].map(() => attempt("move", "s3", target)),
+    );
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+    expect(both.map(({ stderr }) => stderr).join("")).toContain(
+      "in another terminal",
+    );
     const moved = await readFleet(file, {});
     expect(moved.shards[3]!.url).toBe(target);
     expect((await grant(account, "meanwhile")).replayed).toBe(false);
@@ -158,6 +162,58 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     await followsTheRouter(grown, router);
   });
 
+  test("what would lose rows is refused before anything is changed", async () => {
+    const grown = await readFleet(file, {});
+    // The file as it was before the last add, as a version control may give it back.
+    const [here, , ...others] = grown.shards;
+    const groups = [0, 4, 8, 12];
+    await writeFleet(file, {
+      ...grown,
+      shards: [{ ...here!, groups }, ...others],
+    });
+    expect((await attempt("init")).stderr).toContain(
+      "holds the slot groups {0,8}",
+    );
+    await writeFleet(file, grown);
+    const target = withDatabase(here!.url, "elsewhere");
+    expect((await attempt("add", "s1", target, "--from", "s0")).stderr)
+      .toContain("s1 is another shard's name");
+    expect((await attempt("add", "long", target, "--from", "s0")).stderr)
+      .toContain('"long" cannot be a shard');
+    await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
+    expect((await attempt("init")).stderr).toContain("s4 is on its way");
+    await command("add", "s4", grown.shards[1]!.url, "--from", "s0");
+    expect(await readFleet(file, {})).toEqual(grown);
+    expect(await findDifferences(grown)).toEqual([]);
+    expect((await grant(accounts[0]!, "grown")).replayed).toBe(true);
+  });
+
+  test("a new password of any characters reaches all connections, and is not forgotten", async () => {
+    const fleet = await readFleet(file, {});
+    const password = "it's \\ 100% $$ grün";
+    const { stderr } = await runCommand(shards, ["init", "--file", file], {
+      SHARDS_PASSWORD: password,
+    });
+    // Test servers ask for none, which postgres_fdw refuses: the last step reads.
+    expect(stderr).toMatch(/^password is required/);
+    const told = await router`select srvname, o.option_value as password
+      from pg_user_mappings, pg_options_to_table(umoptions) as o
+      where srvname like 'credits%' and o.option_name = 'password'`;
+    expect(told).toHaveLength(2 + fleet.shards.length);
+    expect(told.find(({ srvname }) => srvname === "credits_s0")!.password)
+      .toBe(password);
+    // A connection string that is broken would call nobody.
+    await onDatabase(
+      fleet.router,
+      (sql) => sql`select public.grant_credits(${accounts[0]!}, 1)`,
+    );
+    expect((await attempt("init")).stderr).toContain(
+      "SHARDS_PASSWORD is missing",
+    );
+    await onDatabase(fleet.router, (sql) => sql.unsafe(loginsSql(fleet)));
+    await command("init");
+  });
+
   test("a new router stands in for the old one, with what waits there", async () => {
     const grown = await readFleet(file, {});
     const person = accounts[0]!;
@@ -167,6 +223,15 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     });
     await server`create database router2 template bare owner postgres`;
     await server.end({ timeout: 5 });
+    // As a project has it, whoever makes the router: what is new is open to all.
+    await onDatabase(
+      withDatabase(grown.router, "router2"),
+      (sql) =>
+        sql.unsafe(
+          `alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+        alter default privileges in schema public grant all on functions to anon, authenticated, service_role`,
+        ),
+    );
     const next = {
       ...grown,
       router: withDatabase(grown.router, "router2"),

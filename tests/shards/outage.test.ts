@@ -1,5 +1,7 @@
+import postgres from "postgres";
 import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
+import { admitWrites, stopWrites } from "../../scripts/shards/copy.ts";
 import { asService, canRoute, lastShard, useFleet } from "./fleet.ts";
 
 describe.skipIf(!canRoute)("a shard that does not answer", () => {
@@ -34,5 +36,20 @@ describe.skipIf(!canRoute)("a shard that does not answer", () => {
     }
     expect((await grant(dead))[0]!.replayed).toBe(false);
     expect((await grant(dead))[0]!.replayed).toBe(true);
+  });
+
+  test("a session that does not end keeps its shard from being copied", async () => {
+    const shard = shared.fleet.shards[1]!;
+    const session = postgres(shard.url, { max: 1 });
+    const [{ pid }] =
+      await session`select pg_backend_pid() as pid` as unknown as [
+        { pid: number },
+      ];
+    process.kill(pid, "SIGSTOP");
+    const refused = await stopWrites(shard).then(() => "", String);
+    process.kill(pid, "SIGCONT");
+    await session.end({ timeout: 5 });
+    await admitWrites(shard);
+    expect(refused).toContain(`(pid ${pid})`);
   });
 });

@@ -16,6 +16,13 @@ describe.skipIf(!canRoute || !hasPgBouncer())(
   () => {
     const shared = useFleet({ alone: true });
 
+    test("is what keeps them few: without it each of the router's has one or two to each shard", async () => {
+      for (const connections of await connectionsOfWork(shared)) {
+        expect(connections).toBeGreaterThan(2 * POOL);
+        expect(connections).toBeLessThanOrEqual(2 * CLIENTS);
+      }
+    });
+
     test("keeps few connections of many, and users see their own alone", async () => {
       const { fleet, accounts } = shared;
       const port = await freePort();
@@ -30,27 +37,9 @@ describe.skipIf(!canRoute || !hasPgBouncer())(
       const stop = await runPgBouncer(ini);
       try {
         await initRouter(through(fleet, port), () => {});
-        const router = postgres(fleet.router, {
-          max: CLIENTS,
-          prepare: false,
-          onnotice: () => {},
-        });
-        await Promise.all(
-          Array.from(
-            { length: 120 },
-            (_, i) => work(router, accounts[i % 4]!, i),
-          ),
-        );
-        await router.end({ timeout: 5 });
-        for (const { url } of fleet.shards) {
-          const [used] = await onDatabase(
-            url,
-            (sql) =>
-              sql`select count(*)::integer as connections from pg_stat_activity
-              where usename = ${fleet.user} and datname = current_database()`,
-          );
-          expect(used!.connections).toBeGreaterThan(0);
-          expect(used!.connections).toBeLessThanOrEqual(2 * POOL);
+        for (const connections of await connectionsOfWork(shared)) {
+          expect(connections).toBeGreaterThan(0);
+          expect(connections).toBeLessThanOrEqual(2 * POOL);
         }
       } finally {
         await initRouter(fleet, () => {});
@@ -77,6 +66,34 @@ function through(fleet: Fleet, port: number): Fleet {
     return { ...shard, through: url.href };
   });
   return { ...fleet, shards };
+}
+
+/** Calls and reads of many clients at once; resolves to how many connections each shard has while theirs are open. */
+async function connectionsOfWork(
+  { fleet, accounts }: { fleet: Fleet; accounts: readonly string[] },
+): Promise<number[]> {
+  const router = postgres(fleet.router, {
+    max: CLIENTS,
+    prepare: false,
+    onnotice: () => {},
+  });
+  try {
+    await Promise.all(
+      Array.from({ length: 120 }, (_, i) => work(router, accounts[i % 4]!, i)),
+    );
+    return await Promise.all(
+      fleet.shards.map(({ url }) =>
+        onDatabase(url, async (sql) => {
+          const [used] =
+            await sql`select count(*)::integer as connections from pg_stat_activity
+            where usename = ${fleet.user} and datname = current_database()`;
+          return used!.connections as number;
+        })
+      ),
+    );
+  } finally {
+    await router.end({ timeout: 5 });
+  }
 }
 
 async function work(

@@ -163,12 +163,12 @@ async function saysWhatWentWrong(
 async function refusesWhatItCannotDo(router: postgres.Sql): Promise<void> {
   const refused = await service(
     router,
-    (tx) => tx`select public.reconcile_credit_ledger()`,
+    (tx) => tx`select public.archive_ledger(now())`,
   )
     .catch((error) => error);
   expect(refused.code).toBe("0A000");
   expect(refused.hint).toMatch(
-    /^Its result cannot be merged: select \* from credits_router.each_reconcile/,
+    /^Its result cannot be merged: select \* from credits_router.each_archive/,
   );
 }
 
