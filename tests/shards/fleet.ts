@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { makeRouter } from "../../scripts/shards/router.ts";
 import { redirectSql, rereadSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
@@ -76,6 +77,32 @@ export async function withoutAnswer(
   } finally {
     mute.close();
   }
+}
+
+/** How many hand-overs a router's functions see, of one, on a server where no shard has let its role in. */
+export async function rowsForRouter(fleet: Fleet): Promise<number> {
+  const { sql: script } = await makeRouter(fleet);
+  let rows = -1;
+  await onDatabase(
+    fleet.router,
+    (sql) =>
+      sql.begin(async (tx) => {
+        await tx`alter role credits_router nobypassrls`;
+        await tx`revoke anon, authenticated, service_role, credits_auditor from credits_router`;
+        await tx.unsafe(script);
+        await tx`insert into credits.handovers (kind, person_id, slot_group) values ('join', gen_random_uuid(), 0)`;
+        await tx`set local role credits_router`;
+        await tx`select balance from public.credit_accounts where false`;
+        [{ rows }] =
+          await tx`select count(*)::integer as rows from credits.handovers` as unknown as [
+            { rows: number },
+          ];
+        throw new Error("undone");
+      }),
+  ).catch((error) => {
+    if (error.message !== "undone") throw error;
+  });
+  return rows;
 }
 
 async function ask<T>(path: string): Promise<T> {
