@@ -8,7 +8,7 @@ set search_path = '', pg_temp
 as $$
 declare
   tasks text[] := '{public.grant_due_sign_ups, credits_router.deliver_handovers, credits_router.deliver_references,
-    credits_router.finish_transfers}';
+    credits_router.deliver_operator_changes, credits_router.finish_transfers}';
   task text;
 begin
   -- Reads all members: once an hour is enough, as the router notes those whom it makes.
@@ -26,8 +26,8 @@ begin
 end;
 $$;
 comment on function credits_router.run_tasks() is
-  'What the router does each minute: sign-up grants that are due, hand-overs, references, transfers that broke off. It is '
-  'one statement, and does nothing if it is canceled: give it a statement_timeout of 5 minutes, as calls '
+  'What the router does each minute: sign-up grants that are due, hand-overs, references, operators, transfers that broke '
+  'off. It is one statement, and does nothing if it is canceled: give it a statement_timeout of 5 minutes, as calls '
   'of a shard that is gone wait for seconds.';
 
 alter function credits_router.run_tasks() owner to postgres;
