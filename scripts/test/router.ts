@@ -16,6 +16,7 @@ const FILES: readonly string[] = [
   "tests/keys.test.ts",
   "tests/metrics.test.ts",
   "tests/openapi_generations.test.ts",
+  "tests/operator_reads.test.ts",
   "tests/output_deleted.test.ts",
   "tests/output_erasure.test.ts",
   "tests/outputs.test.ts",
