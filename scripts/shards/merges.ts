@@ -128,7 +128,10 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_remove": OWN,
   "public.operator_request_trail": ROWS,
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
-  "public.operator_search": ROWS,
+  "public.operator_search": {
+    by: "rows",
+    also: "select f.* from credits_router.find_by_mail(p_text, p_limit) as f",
+  },
   "public.operator_set": OWN,
   "public.erase_account": OWN,
   "public.person_joins": slot(

@@ -140,6 +140,20 @@ describe.skipIf(!canRoute)("operators past one database", () => {
     ).toMatchObject({ code: "42501", detail: "not_an_operator" });
   });
 
+  test("find a user by mail, who is on the router; nobody else does", async () => {
+    const find = (sub: string) =>
+      asOperator(
+        sub,
+        (tx) =>
+          tx`select kind, account_id from public.operator_search('helper@shards')`,
+      );
+    expect([...await find(helper)]).toEqual([{
+      kind: "user",
+      account_id: helper,
+    }]);
+    expect(await find(randomUUID())).toMatchObject({ code: "42501" });
+  });
+
   test("have one trail to verify, and discrepancies to fix where they are", async () => {
     const [chain] = await asService(
       shared.router,

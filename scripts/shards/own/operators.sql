@@ -437,6 +437,34 @@ $$;
 comment on function credits_router.discrepancy_slot(text, text) is
   'The slot of a discrepancy that can be fixed: of its job, else of its payment.';
 
+create function credits_router.find_by_mail(p_text text, p_limit integer)
+returns setof public.operator_find
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  mail constant text := lower(btrim(p_text, E' \t\n\r'));
+  pattern constant text := replace(replace(replace(mail, '\', '\\'), '%', '\%'), '_', '\_') || '%';
+begin
+  if credits.operator_role() is null then
+    return;
+  end if;
+  -- A user's own account has their id.
+  return query
+  select 'user', u.id::text, u.id, u.email::text, 'user', u.created_at from auth.users as u where u.email = mail;
+  if not found then
+    return query
+    select 'user', u.id::text, u.id, u.email::text, 'user', u.created_at from auth.users as u
+    where u.email like pattern order by u.email limit least(p_limit, 50);
+  end if;
+end;
+$$;
+comment on function credits_router.find_by_mail(text, integer) is
+  'Users by their address or its beginning, for operators: users are here, and no shard knows them.';
+
+alter function credits_router.find_by_mail owner to credits_router;
 alter function credits_router.operator_change owner to credits_router;
 alter function credits_router.operator_change_at owner to credits_router;
 alter function credits_router.deliver_operator_changes owner to credits_router;
