@@ -7,7 +7,8 @@ where f.pronamespace in ('public'::regnamespace, 'credits'::regnamespace)
   and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = f.oid and deptype = 'e')
 union all
 select 'trigger', format('%s on %s', t.tgname, t.tgrelid::regclass),
-  concat_ws(' ', pg_get_triggerdef(t.oid), case t.tgenabled when 'D' then 'disabled' else t.tgenabled::text end)
+  -- pg_dump leaves out brackets that say nothing.
+  concat_ws(' ', translate(pg_get_triggerdef(t.oid), '()', ''), case t.tgenabled when 'D' then 'disabled' else t.tgenabled::text end)
 from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
 where c.relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and not t.tgisinternal
   and not c.relispartition
