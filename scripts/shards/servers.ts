@@ -5,6 +5,14 @@ import { optionsOf } from "./sql.ts";
 /** What a task or a report may take, in seconds: the most that the Data API allows. */
 const LONG_SECONDS = 60;
 
+/** How long a host may be silent, before and after it has a connection: PL/Proxy heeds no connect_timeout. */
+const SILENCE = {
+  tcp_user_timeout: "3000",
+  keepalives_idle: "3",
+  keepalives_interval: "1",
+  keepalives_count: "3",
+};
+
 /** Connections: PL/Proxy's for calls, which credits_router alone may use, and postgres_fdw's for reading. */
 export function serversSql(fleet: Fleet): string {
   const { shards, seconds } = fleet;
@@ -50,9 +58,12 @@ export function rereadSql(shard: Shard): string {
 
 function connection(url: string): string {
   const { host, port, dbname } = addressOf(url);
+  const patience = Object.entries(SILENCE).map(([name, value]) =>
+    `${name}=${value}`
+  ).join(" ");
   return `host='${inConninfo(host!)}' port=${port} dbname='${
     inConninfo(dbname!)
-  }' connect_timeout=3`;
+  }' ${patience}`;
 }
 
 /** PL/Proxy writes '…' around what a mapping says, and escapes nothing in it. */
@@ -104,7 +115,11 @@ export function readingSql(
   shard: Shard,
   fleet: Fleet,
 ): string {
-  const options = { ...readAddressOf(shard), connect_timeout: "3" };
+  const options = {
+    ...readAddressOf(shard),
+    connect_timeout: "3",
+    ...SILENCE,
+  };
   return `create server credits_${shard.name} foreign data wrapper postgres_fdw ${
     optionsOf({ ...options, fetch_size: "1000", async_capable: "true" })
   };

@@ -42,27 +42,43 @@ export async function whileDown<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs an action while the last shard takes connections, and answers nothing. */
-export async function withoutAnswer(
+/** Runs an action while the last shard is looked for at another address. */
+export async function withLastAt(
   { router, shards }: Fleet,
+  { port, reads }: { port: number; reads: boolean },
+  action: () => Promise<void>,
+): Promise<void> {
+  const last = shards.at(-1)!;
+  const redirect = (last: Shard) =>
+    onDatabase(
+      router,
+      (sql) =>
+        sql.unsafe(
+          `${redirectSql({ shards: [...shards.slice(0, -1), last] })}
+          ${reads ? rereadSql(last) : ""}`,
+        ),
+    );
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
+  try {
+    await redirect({ ...last, through });
+    await action();
+  } finally {
+    await redirect(last);
+  }
+}
+
+/** Runs an action while whoever calls or reads the last shard gets a connection, and no answer. */
+export async function withoutAnswer(
+  fleet: Fleet,
   action: () => Promise<void>,
 ): Promise<void> {
   const mute = createServer(() => {});
   mute.listen(0, "127.0.0.1");
   await once(mute, "listening");
   const { port } = mute.address() as AddressInfo;
-  const last = shards.at(-1)!;
-  const url = `postgresql://127.0.0.1:${port}/${last.name}`;
-  const redirect = (last: Shard) =>
-    onDatabase(router, async (sql) => {
-      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
-      await sql.unsafe(rereadSql(last));
-    });
   try {
-    await redirect({ ...last, url, through: url });
-    await action();
+    await withLastAt(fleet, { port, reads: true }, action);
   } finally {
-    await redirect(last);
     mute.close();
   }
 }

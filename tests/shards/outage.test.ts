@@ -1,8 +1,21 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { admitWrites, stopWrites } from "../../scripts/shards/copy.ts";
-import { asService, canRoute, lastShard, useFleet } from "./fleet.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import {
+  accountsOf,
+  as,
+  asService,
+  canRoute,
+  lastShard,
+  useFleet,
+  withLastAt,
+  withoutAnswer,
+} from "./fleet.ts";
 
 describe.skipIf(!canRoute)("a shard that does not answer", () => {
   const shared = useFleet({ alone: true });
@@ -52,4 +65,102 @@ describe.skipIf(!canRoute)("a shard that does not answer", () => {
     await admitWrites(shard);
     expect(refused).toContain(`(pid ${pid})`);
   });
+
+  test("calls of a host that drops packets fail within seconds", async () => {
+    const hole = await openHole();
+    try {
+      await withLastAt(
+        shared.fleet,
+        { port: hole.port, reads: true },
+        async () => {
+          const startedAt = Date.now();
+          const refused = await grant(shared.accounts[3]!).catch((error) =>
+            error
+          );
+          expect(refused.code).toBe("08006");
+          expect(Date.now() - startedAt).toBeLessThan(6_000);
+        },
+      );
+    } finally {
+      hole.close();
+    }
+  });
+
+  test("keeps from no other shard what the router's tasks have for it", async () => {
+    const [near, , , far] = await accountsOf(shared.fleet);
+    const waiting = () =>
+      shared
+        .router`select person_id as id from credits.handovers where person_id in (${near!}, ${far!})`;
+    await withoutAnswer(shared.fleet, async () => {
+      for (const id of [near!, far!]) {
+        await shared
+          .router`insert into auth.users (id, email, email_confirmed_at)
+          values (${id}, ${`${id}@shards.test`}, now())`;
+      }
+      // In a call's limit of 8 seconds, for which PL/Proxy alone would wait.
+      await onDatabase(
+        shared.fleet.router,
+        (sql) => sql`select credits_router.run_tasks()`,
+      );
+      expect(await waiting()).toEqual([{ id: far }]);
+    });
+    await shared.router`update credits.handovers set next_try_at = now()`;
+    await shared.router`select credits_router.run_tasks()`;
+    expect(await waiting()).toEqual([]);
+    await shared.router`delete from auth.users where id in (${near!}, ${far!})`;
+    await shared.router`select credits_router.deliver_handovers()`;
+  });
+
+  test("shows nobody a team that they have left, where it answers reads alone", async () => {
+    const { router, fleet } = shared;
+    const [user, owner, , team] = await accountsOf(fleet) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    await asService(router, async (tx) => {
+      await tx`select public.create_team_account(${owner}, ${team})`;
+      await tx`select public.set_account_member(${team}, ${user}, 'member')`;
+      await tx`select public.remove_account_member(${team}, ${user})`;
+    });
+    // As through pgbouncer, when its pool of calls is full.
+    await withLastAt(fleet, { port: 1, reads: false }, async () => {
+      const seen = as(
+        router,
+        "authenticated",
+        user,
+        (tx) => tx`select id from public.credit_accounts`,
+      );
+      await expect(seen).rejects.toMatchObject({ code: "08006" });
+    });
+  });
 });
+
+/** A port whose host answers no SYN: who listens accepts nobody, and its queue is full. */
+async function openHole(): Promise<{ port: number; close: () => void }> {
+  const listener = spawn(process.execPath, [
+    "-e",
+    `
+    const server = require("node:net").createServer();
+    server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+      require("node:fs").writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`,
+  ]);
+  const [said] = await once(listener.stdout!, "data");
+  const port = Number(said);
+  const queued = [1, 2, 3].map(() =>
+    connect(port, "127.0.0.1").on("error", () => {})
+  );
+  await Promise.all(
+    queued.slice(0, 2).map((socket) => once(socket, "connect")),
+  );
+  return {
+    port,
+    close: () => {
+      listener.kill("SIGKILL");
+      for (const socket of queued) socket.destroy();
+    },
+  };
+}

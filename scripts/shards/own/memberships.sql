@@ -1,5 +1,21 @@
 -- Whose accounts a user reads and pays from: the router keeps which shards to ask, and each shard decides.
 
+create function credits_router.can_read(p_shard text)
+returns boolean
+language plpgsql
+as $$
+begin
+  execute format('select from credits_router.%I limit 1', p_shard || '_account_members');
+  return true;
+exception when others then
+  if not credits_router.is_outage(sqlstate, sqlerrm) then
+    raise;
+  end if;
+  return false;
+end;
+$$;
+comment on function credits_router.can_read(text) is 'Whether a shard answers reads, which have connections of their own.';
+
 create function credits_router.accounts_of(p_user_id uuid, p_may_pay boolean)
 returns setof uuid
 language plpgsql
@@ -29,6 +45,10 @@ begin
       if not credits_router.is_outage(sqlstate, sqlerrm) then
         raise;
       end if;
+      -- Where calls alone fail, nobody can say who belongs to a team now.
+      if credits_router.can_read(shard) then
+        perform credits_router.raise_outage();
+      end if;
       -- Nothing can be read of them; but who asks for them must hear of the outage instead of seeing no rows.
       return query select a.id
         from (select p_user_id union all select account_id from credits_router.memberships
@@ -40,7 +60,7 @@ end;
 $$;
 comment on function credits_router.accounts_of(uuid, boolean) is
   'The accounts that a user may read, or pay for: asks the shards alone on which they have any. Accounts of a shard that '
-  'does not answer are among them.';
+  'answers neither calls nor reads are among them.';
 
 create or replace function credits.my_account_ids()
 returns setof uuid
@@ -101,6 +121,7 @@ comment on function credits_router.refresh_memberships() is
   'Reads all members again, where a shard was told of one without the router; returns how many rows changed. A shard that '
   'does not answer keeps its rows.';
 
+alter function credits_router.can_read owner to credits_router;
 alter function credits_router.accounts_of owner to credits_router;
 alter function credits.my_account_ids() owner to credits_router;
 alter function credits.my_paying_account_ids() owner to credits_router;
