@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { makeRouter } from "../../scripts/shards/router.ts";
 import { redirectSql, rereadSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { hasPlProxy, SHARDS } from "../../scripts/test/fleet.ts";
@@ -48,21 +49,25 @@ export async function withLastAt(
   action: () => Promise<void>,
 ): Promise<void> {
   const last = shards.at(-1)!;
-  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
   const redirect = (last: Shard) =>
-    onDatabase(router, async (sql) => {
-      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
-      if (reads) await sql.unsafe(rereadSql(last));
-    });
+    onDatabase(
+      router,
+      (sql) =>
+        sql.unsafe(
+          `${redirectSql({ shards: [...shards.slice(0, -1), last] })}
+          ${reads ? rereadSql(last) : ""}`,
+        ),
+    );
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
   try {
-    await redirect({ ...last, url: through, through });
+    await redirect({ ...last, through });
     await action();
   } finally {
     await redirect(last);
   }
 }
 
-/** Runs an action while the last shard takes connections, and answers nothing. */
+/** Runs an action while whoever calls or reads the last shard gets a connection, and no answer. */
 export async function withoutAnswer(
   fleet: Fleet,
   action: () => Promise<void>,
@@ -76,6 +81,32 @@ export async function withoutAnswer(
   } finally {
     mute.close();
   }
+}
+
+/** How many hand-overs a router's functions see, of one, on a server where no shard has let its role in. */
+export async function rowsForRouter(fleet: Fleet): Promise<number> {
+  const { sql: script } = await makeRouter(fleet);
+  let rows = -1;
+  await onDatabase(
+    fleet.router,
+    (sql) =>
+      sql.begin(async (tx) => {
+        await tx`alter role credits_router nobypassrls`;
+        await tx`revoke anon, authenticated, service_role, credits_auditor from credits_router`;
+        await tx.unsafe(script);
+        await tx`insert into credits.handovers (kind, person_id, slot_group) values ('join', gen_random_uuid(), 0)`;
+        await tx`set local role credits_router`;
+        await tx`select balance from public.credit_accounts where false`;
+        [{ rows }] =
+          await tx`select count(*)::integer as rows from credits.handovers` as unknown as [
+            { rows: number },
+          ];
+        throw new Error("undone");
+      }),
+  ).catch((error) => {
+    if (error.message !== "undone") throw error;
+  });
+  return rows;
 }
 
 async function ask<T>(path: string): Promise<T> {

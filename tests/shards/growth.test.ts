@@ -15,12 +15,11 @@ import {
 } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { halves } from "../../scripts/shards/move.ts";
-import { makeRouter } from "../../scripts/shards/router.ts";
 import { loginsSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
 import { runCommand } from "../support/command.ts";
-import { accountsOf, as, asService, canRoute } from "./fleet.ts";
+import { accountsOf, as, asService, canRoute, rowsForRouter } from "./fleet.ts";
 
 test("a shard gives half of its groups away, so that each half is one partition", () => {
   expect(halves({ name: "s", groups: [1, 5, 9, 13] })).toEqual([[1, 9], [
@@ -307,32 +306,6 @@ const hasErasure = (url: string, person: string) =>
       (await sql`select from public.account_erasures where account_id = ${person}`)
         .length === 1,
   );
-
-/** How many hand-overs a router's functions see, of one, on a server where no shard has let its role in. */
-async function rowsForRouter(fleet: Fleet): Promise<number> {
-  const { sql: script } = await makeRouter(fleet);
-  let rows = -1;
-  await onDatabase(
-    fleet.router,
-    (sql) =>
-      sql.begin(async (tx) => {
-        await tx`alter role credits_router nobypassrls`;
-        await tx`revoke anon, authenticated, service_role, credits_auditor from credits_router`;
-        await tx.unsafe(script);
-        await tx`insert into credits.handovers (kind, person_id, slot_group) values ('join', gen_random_uuid(), 0)`;
-        await tx`set local role credits_router`;
-        await tx`select balance from public.credit_accounts where false`;
-        [{ rows }] =
-          await tx`select count(*)::integer as rows from credits.handovers` as unknown as [
-            { rows: number },
-          ];
-        throw new Error("undone");
-      }),
-  ).catch((error) => {
-    if (error.message !== "undone") throw error;
-  });
-  return rows;
-}
 
 async function expectOldRefuses(url: string, account: string): Promise<void> {
   const old = postgres(url, { max: 1 });

@@ -142,10 +142,22 @@ describe.skipIf(!canRoute)("people and references past one database", () => {
       where credits_router.shard_of(near) = 's0' limit 1` as unknown as [
       { near: string },
     ];
+    const [{ ref: booked }] = await shared
+      .router`select ref from (select gen_random_uuid()::text as ref
+        from generate_series(1, 200)) as r
+      where credits_router.shard_of(credits.ref_home(ref)) = 's3' limit 1` as unknown as [
+      { ref: string },
+    ];
+    expect(await grant(one, booked)).toBe("granted");
     const answers = await whileDown(
-      async () => [await grant(one, ref), await grant(near, ref)],
+      async () => [
+        await grant(one, ref),
+        await grant(near, ref),
+        await grant(near, booked),
+        await grant(one, booked),
+      ],
     );
-    expect(answers).toEqual(["granted", "PT409"]);
+    expect(answers).toEqual(["granted", "PT409", "PT409", "granted"]);
     await shared.router`select credits_router.deliver_references()`;
     expect(await shared.router`select from credits_router.references_waiting`)
       .toHaveLength(0);

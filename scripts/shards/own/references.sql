@@ -15,9 +15,7 @@ end;
 $$;
 comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
 
-create function credits_router.reference_claim_at(
-  p_kind text, p_external_ref text, p_account_id uuid, p_silent text[] default '{}'
-)
+create function credits_router.reference_claim_at(p_kind text, p_external_ref text, p_account_id uuid)
 returns uuid
 language plpgsql
 as $$
@@ -28,10 +26,9 @@ declare
 begin
   if holder = p_account_id then
     return holder;
-  elsif credits_router.shard_of(holder) = any (p_silent) then
-    return null;
   end if;
   begin
+    perform credits_router.silent_check(credits_router.shard_of(holder));
     is_booked := credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref);
   exception when others then
     if not credits_router.is_outage(sqlstate, sqlerrm) then
@@ -46,9 +43,38 @@ begin
   return credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
 end;
 $$;
-comment on function credits_router.reference_claim_at(text, text, uuid, text[]) is
+comment on function credits_router.reference_claim_at(text, text, uuid) is
   'Lists an external_ref for an account, on the shard that lists it, and returns whose it is; null: another account''s, '
   'unless its shard, which does not answer, has not booked it. Raises where the shard that lists it does not answer.';
+
+create function credits_router.reference_holder(p_kind text, p_external_ref text, p_account_id uuid)
+returns uuid
+language plpgsql
+as $$
+declare
+  booked constant text := case p_kind when 'grant' then 'credit_grants' when 'withdrawal' then 'credit_withdrawals'
+    else 'credit_transfers' end;
+  key constant text := case p_kind when 'transfer' then 'from_account_id' else 'account_id' end;
+  shard text;
+  holder uuid;
+begin
+  for shard in select s.shard from credits_router.shards as s loop
+    begin
+      execute format('select %1$I from credits_router.%2$I where external_ref = %3$L and %1$I <> %4$L limit 1', key,
+        shard || '_' || booked, p_external_ref, p_account_id) into holder;
+      exit when holder is not null;
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      end if;
+    end;
+  end loop;
+  return coalesce(holder, p_account_id);
+end;
+$$;
+comment on function credits_router.reference_holder(text, text, uuid) is
+  'Which other account has booked an external_ref, on the shards that answer; else this one. Asks each of them: only '
+  'where the shard that lists it does not answer.';
 
 create function credits_router.reference_claim(p_kind text, p_external_ref text, p_account_id uuid)
 returns void
@@ -74,7 +100,7 @@ begin
       end if;
       -- Another shard's outage stops nobody: who comes later finds it here.
       insert into credits_router.references_waiting as w (kind, external_ref, account_id)
-      values (p_kind, p_external_ref, p_account_id)
+      values (p_kind, p_external_ref, credits_router.reference_holder(p_kind, p_external_ref, p_account_id))
       on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id into holder;
     end;
   end if;
@@ -98,23 +124,17 @@ as $$
 declare
   waiting credits_router.references_waiting;
   began constant timestamptz := clock_timestamp();
-  silent text[];
+  silent text[] := credits_router.silent_shards();
   home text;
   holder uuid;
   delivered integer := 0;
 begin
-  -- Most often none waits, and no shard need be asked.
-  if not exists (select from credits_router.references_waiting) then
-    return 0;
-  end if;
-  silent := credits_router.silent_shards();
   for waiting in select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked loop
     home := credits_router.shard_of(credits.ref_home(waiting.external_ref));
     continue when home = any (silent);
     exit when credits_router.is_late(began);
     begin
-      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id,
-        silent);
+      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id);
       -- It waits for another shard.
       continue when holder is null;
       if holder <> waiting.account_id then
@@ -135,6 +155,7 @@ $$;
 comment on function credits_router.deliver_references() is
   'Lists what could not be listed when it was used; returns how many. Warns of one that two accounts have.';
 
+alter function credits_router.reference_holder owner to credits_router;
 alter function credits_router.reference_claim_at owner to credits_router;
 alter function credits_router.reference_claim owner to credits_router;
 alter function credits_router.deliver_references owner to credits_router;
