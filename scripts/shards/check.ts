@@ -15,27 +15,55 @@ type Fingerprint = ReadonlyMap<string, string>;
 
 /**
  * Compares signatures, privileges, policies, types, prices, plans and rules of the router and of all shards with
- * those of the first shard. A database that does not answer is one difference.
+ * those of the first shard, and triggers and bodies of functions of the shards. A database that does not answer is one difference.
  */
 export async function findDifferences(
   { router, shards }: Fleet,
 ): Promise<Difference[]> {
   const [first, ...others] = shards;
   if (!first) return [{ where: "router", what: "there is no shard" }];
-  const expected = await fingerprintOf(first.url).catch(String);
+  const expected = await fingerprintOf(first.url, true).catch(String);
   if (typeof expected === "string") {
     return [{ where: first.name, what: `does not answer: ${expected}` }];
   }
   const rest = [{ name: "router", url: router }, ...others];
   const found = await Promise.all(rest.map(async ({ name, url }) => {
-    const actual = await fingerprintOf(url).catch(String);
+    const isShard = url !== router;
+    const actual = await fingerprintOf(url, isShard).catch(String);
+    const wanted = isShard ? expected : outsideOf(expected);
     const differences = typeof actual === "string"
       ? [`does not answer: ${actual}`]
-      : compare(expected, actual, first.name);
+      : compare(wanted, actual, first.name);
     return differences.map((what) => ({ where: name, what }));
   }));
   const themselves = await Promise.all(shards.map(describeShard));
-  return [...found, ...themselves].flat();
+  const sends = await describeRouter(router, shards).catch(() => []);
+  return [...found, ...themselves, sends].flat();
+}
+
+/** Where the router sends the calls of a group to another shard than the file says. */
+async function describeRouter(
+  router: string,
+  shards: readonly Shard[],
+): Promise<Difference[]> {
+  const sent = await onDatabase(
+    router,
+    (sql) => sql`select number, shard from credits_router.groups order by 1`,
+  );
+  return sent.flatMap(({ number, shard }) => {
+    const should = shards.find(({ groups }) => groups.includes(number))?.name;
+    return shard === should ? [] : [{
+      where: "router",
+      what: `it takes slot group ${number} for ${shard}'s, not ${should}'s`,
+    }];
+  });
+}
+
+/** What of a shard the router has, too. */
+function outsideOf(fingerprint: Fingerprint): Fingerprint {
+  return new Map(
+    [...fingerprint].filter(([key]) => !/^(body of|trigger) /.test(key)),
+  );
 }
 
 /** Where a shard that answers is another, or does not follow the router's prices, plans and rules. */
@@ -83,13 +111,23 @@ export function compare(
   });
 }
 
-async function fingerprintOf(url: string): Promise<Fingerprint> {
-  const query = await readFile(
-    new URL("./fingerprint.sql", import.meta.url),
-    "utf8",
+async function fingerprintOf(
+  url: string,
+  isShard: boolean,
+): Promise<Fingerprint> {
+  const names = isShard
+    ? ["fingerprint", "fingerprint_inside"]
+    : ["fingerprint"];
+  const queries = await Promise.all(
+    names.map((name) =>
+      readFile(new URL(`./${name}.sql`, import.meta.url), "utf8")
+    ),
   );
   return onDatabase(url, async (sql) => {
-    const objects = await sql.unsafe(query);
+    const objects = (await Promise.all(queries.map((query) =>
+      sql.unsafe(query)
+    )))
+      .flat();
     const terms = await Promise.all(TERMS.map(async (table) => {
       const rows = await sql.unsafe(
         `select to_jsonb(t) as row from ${table} as t`,

@@ -214,6 +214,7 @@ function loopSql(
     order === "slot" ? "s.slot" : order
   } loop
     begin
+      perform credits_router.silent_check(shard);
 ${does}
     exception when others then
       get stacked diagnostics router_message = message_text;

@@ -89,25 +89,25 @@ comment on function credits_router.silent_with(text[], text, text, text) is
 
 create function credits_router.silent_shards()
 returns text[]
+language sql
+stable
+as $$ select coalesce(string_to_array(nullif(current_setting('credits_router.silent', true), ''), ' '), '{}') $$;
+comment on function credits_router.silent_shards() is
+  'The shards that did not answer when run_tasks asked them all: PL/Proxy alone would wait for them until the task is '
+  'canceled, and all that it had done is undone.';
+
+create function credits_router.silent_check(p_shard text)
+returns void
 language plpgsql
+stable
 as $$
-declare
-  shard text;
-  silent text[] := '{}';
 begin
-  for shard in select s.shard from credits_router.shards as s order by s.slot loop
-    begin
-      execute format('select from credits_router.%I limit 1', shard || '_account_members');
-    exception when others then
-      silent := credits_router.silent_with(silent, shard, sqlstate, sqlerrm);
-    end;
-  end loop;
-  return silent;
+  if p_shard = any (credits_router.silent_shards()) then
+    perform credits_router.raise_outage();
+  end if;
 end;
 $$;
-comment on function credits_router.silent_shards() is
-  'The shards that do not answer, which a task does not call: postgres_fdw finds out in 3 seconds, while PL/Proxy waits '
-  'for a connection until the statement is canceled.';
+comment on function credits_router.silent_check(text) is 'Raises 08006 for a shard that did not answer run_tasks.';
 
 create function credits_router.is_late(p_began timestamptz)
 returns boolean

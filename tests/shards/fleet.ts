@@ -49,21 +49,25 @@ export async function withLastAt(
   action: () => Promise<void>,
 ): Promise<void> {
   const last = shards.at(-1)!;
-  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
   const redirect = (last: Shard) =>
-    onDatabase(router, async (sql) => {
-      await sql.unsafe(redirectSql({ shards: [...shards.slice(0, -1), last] }));
-      if (reads) await sql.unsafe(rereadSql(last));
-    });
+    onDatabase(
+      router,
+      (sql) =>
+        sql.unsafe(
+          `${redirectSql({ shards: [...shards.slice(0, -1), last] })}
+          ${reads ? rereadSql(last) : ""}`,
+        ),
+    );
+  const through = `postgresql://127.0.0.1:${port}/${last.name}`;
   try {
-    await redirect({ ...last, url: through, through });
+    await redirect({ ...last, through });
     await action();
   } finally {
     await redirect(last);
   }
 }
 
-/** Runs an action while the last shard takes connections, and answers nothing. */
+/** Runs an action while whoever calls or reads the last shard gets a connection, and no answer. */
 export async function withoutAnswer(
   fleet: Fleet,
   action: () => Promise<void>,

@@ -5,6 +5,7 @@ import postgres from "postgres";
 import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { admitWrites, stopWrites } from "../../scripts/shards/copy.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
 import {
   accountsOf,
   as,
@@ -13,6 +14,7 @@ import {
   lastShard,
   useFleet,
   withLastAt,
+  withoutAnswer,
 } from "./fleet.ts";
 
 describe.skipIf(!canRoute)("a shard that does not answer", () => {
@@ -83,6 +85,31 @@ describe.skipIf(!canRoute)("a shard that does not answer", () => {
     } finally {
       hole.close();
     }
+  });
+
+  test("keeps from no other shard what the router's tasks have for it", async () => {
+    const [near, , , far] = await accountsOf(shared.fleet);
+    const waiting = () =>
+      shared
+        .router`select person_id as id from credits.handovers where person_id in (${near!}, ${far!})`;
+    await withoutAnswer(shared.fleet, async () => {
+      for (const id of [near!, far!]) {
+        await shared
+          .router`insert into auth.users (id, email, email_confirmed_at)
+          values (${id}, ${`${id}@shards.test`}, now())`;
+      }
+      // In a call's limit of 8 seconds, for which PL/Proxy alone would wait.
+      await onDatabase(
+        shared.fleet.router,
+        (sql) => sql`select credits_router.run_tasks()`,
+      );
+      expect(await waiting()).toEqual([{ id: far }]);
+    });
+    await shared.router`update credits.handovers set next_try_at = now()`;
+    await shared.router`select credits_router.run_tasks()`;
+    expect(await waiting()).toEqual([]);
+    await shared.router`delete from auth.users where id in (${near!}, ${far!})`;
+    await shared.router`select credits_router.deliver_handovers()`;
   });
 
   test("shows nobody a team that they have left, where it answers reads alone", async () => {

@@ -183,13 +183,38 @@ async function comparesCatalogs(fleet: Fleet): Promise<void> {
   await onDatabase(fleet.shards[2]!.url, async (sql) => {
     await sql`grant execute on function public.grant_credits to anon`;
     await sql`update public.credit_settings set low_balance_credits = low_balance_credits + 1`;
+    // Another version, with the same arguments.
+    await sql`alter function credits.hours_ago(integer) security definer`;
+    await sql`alter table public.credit_ledger disable trigger credit_ledger_refuse_change`;
   });
   const differences = await findDifferences(fleet);
   await onDatabase(fleet.shards[2]!.url, async (sql) => {
     await sql`revoke execute on function public.grant_credits from anon`;
     await sql`update public.credit_settings set low_balance_credits = low_balance_credits - 1`;
+    await sql`alter function credits.hours_ago(integer) security invoker`;
+    await sql`alter table public.credit_ledger enable always trigger credit_ledger_refuse_change`;
   });
-  expect(differences.map(({ where }) => where)).toEqual(["s2", "s2"]);
-  expect(differences[0]!.what).toMatch(/^function public\.grant_credits/);
-  expect(differences[1]!.what).toMatch(/^row public\.credit_settings/);
+  expect(differences.map(({ where }) => where)).toEqual(Array(4).fill("s2"));
+  expect(differences.map(({ what }) => what)).toEqual([
+    expect.stringMatching(/^body of credits\.hours_ago/),
+    expect.stringMatching(/^function public\.grant_credits/),
+    expect.stringMatching(/^row public\.credit_settings/),
+    expect.stringMatching(
+      /^trigger credit_ledger_refuse_change on .* disabled;/,
+    ),
+  ]);
+  // The file of another fleet.
+  const [a, b, ...others] = fleet.shards;
+  const swapped = {
+    ...fleet,
+    shards: [
+      { ...a!, groups: b!.groups },
+      { ...b!, groups: a!.groups },
+      ...others,
+    ],
+  };
+  expect(await findDifferences(swapped)).toContainEqual({
+    where: "router",
+    what: "it takes slot group 0 for s0's, not s1's",
+  });
 }

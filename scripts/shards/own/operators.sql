@@ -45,15 +45,10 @@ as $$
 declare
   change credits_router.operator_changes;
   delivered integer := 0;
-  silent text[];
+  silent text[] := credits_router.silent_shards();
   place text;
   cause text;
 begin
-  -- Most often none waits, and no shard need be asked.
-  if not exists (select from credits_router.operator_changes as c where p_user_id is null or c.user_id = p_user_id) then
-    return 0;
-  end if;
-  silent := credits_router.silent_shards();
   for change in select * from credits_router.operator_changes as c
     where p_user_id is null or c.user_id = p_user_id order by c.id for update skip locked
   loop

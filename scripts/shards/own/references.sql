@@ -15,9 +15,7 @@ end;
 $$;
 comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
 
-create function credits_router.reference_claim_at(
-  p_kind text, p_external_ref text, p_account_id uuid, p_silent text[] default '{}'
-)
+create function credits_router.reference_claim_at(p_kind text, p_external_ref text, p_account_id uuid)
 returns uuid
 language plpgsql
 as $$
@@ -28,10 +26,9 @@ declare
 begin
   if holder = p_account_id then
     return holder;
-  elsif credits_router.shard_of(holder) = any (p_silent) then
-    return null;
   end if;
   begin
+    perform credits_router.silent_check(credits_router.shard_of(holder));
     is_booked := credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref);
   exception when others then
     if not credits_router.is_outage(sqlstate, sqlerrm) then
@@ -46,7 +43,7 @@ begin
   return credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
 end;
 $$;
-comment on function credits_router.reference_claim_at(text, text, uuid, text[]) is
+comment on function credits_router.reference_claim_at(text, text, uuid) is
   'Lists an external_ref for an account, on the shard that lists it, and returns whose it is; null: another account''s, '
   'unless its shard, which does not answer, has not booked it. Raises where the shard that lists it does not answer.';
 
@@ -127,23 +124,17 @@ as $$
 declare
   waiting credits_router.references_waiting;
   began constant timestamptz := clock_timestamp();
-  silent text[];
+  silent text[] := credits_router.silent_shards();
   home text;
   holder uuid;
   delivered integer := 0;
 begin
-  -- Most often none waits, and no shard need be asked.
-  if not exists (select from credits_router.references_waiting) then
-    return 0;
-  end if;
-  silent := credits_router.silent_shards();
   for waiting in select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked loop
     home := credits_router.shard_of(credits.ref_home(waiting.external_ref));
     continue when home = any (silent);
     exit when credits_router.is_late(began);
     begin
-      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id,
-        silent);
+      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id);
       -- It waits for another shard.
       continue when holder is null;
       if holder <> waiting.account_id then

@@ -67,30 +67,6 @@ exception when query_canceled or others then
 end;
 $$;
 
-create function credits_router.transfers_to_finish(p_limit integer, p_silent text[])
-returns table (
-  transfer_id uuid, from_account_id uuid, to_account_id uuid, external_ref text, reason text, parts jsonb
-)
-language plpgsql
-as $$
-declare
-  slot integer;
-begin
-  for slot in select s.slot from credits_router.shards as s where s.shard <> all (p_silent) order by random() loop
-    begin
-      return query select t.transfer_id, t.from_account_id, t.to_account_id, t.external_ref, t.reason, t.parts
-        from credits_router.transfers_in_flight(slot, p_limit) as t;
-    exception when others then
-      if not credits_router.is_outage(sqlstate, sqlerrm) then
-        raise;
-      end if;
-    end;
-  end loop;
-end;
-$$;
-comment on function credits_router.transfers_to_finish(integer, text[]) is
-  'What transfers_in_flight hands out, on each shard that answers.';
-
 create function credits_router.finish_transfers(p_limit integer default 100)
 returns integer
 language plpgsql
@@ -105,7 +81,8 @@ declare
   target text;
   finished integer := 0;
 begin
-  for sent in select * from credits_router.transfers_to_finish(p_limit, silent) loop
+  -- Of a shard that does not answer nothing is handed out.
+  for sent in select * from public.transfers_in_flight(p_limit) loop
     target := credits_router.shard_of(sent.to_account_id);
     continue when target = any (silent);
     exit when credits_router.is_late(began);
@@ -175,6 +152,5 @@ $$;
 
 alter function credits_router.transfer owner to credits_router;
 alter function public.transfer_credits owner to credits_router;
-alter function credits_router.transfers_to_finish owner to credits_router;
 alter function credits_router.finish_transfers owner to credits_router;
 alter function public.transfer_credits_batch owner to credits_router;
