@@ -59,7 +59,7 @@ function innerName({ schema, name }: Routine): string {
 function innerSql(routine: Routine): string {
   const { input, schema, name, types, for_users, timeout } = routine;
   const identity = for_users
-    ? ["p_role text", "p_sub text", "p_claims text"]
+    ? ["caller_role text", "caller_sub text", "caller_claims text"]
     : [];
   const first = identity.length + 2;
   const values = types.map((type, i) => `$${first + i}::${type}`).join(", ");
@@ -260,9 +260,14 @@ alter function credits_router.each_${name} owner to credits_router;`;
 /** The function that callers see. It says what went wrong in the shard's words, without names of databases. */
 function outerSql(routine: Routine, body: string): string {
   const { schema, name, result, volatility, type, timeout } = routine;
-  const writes = volatility === "v"
-    ? `  perform credits_router.write_check('${name}');\n`
-    : "";
+  const checks = [
+    volatility === "v" &&
+    `  perform credits_router.write_check('${name}');\n`,
+    routine.for_users && name.startsWith("operator_") &&
+    `  perform credits_router.operator_check${
+      volatility === "v" ? "_writes" : ""
+    }();\n`,
+  ].filter(Boolean).join("");
   return `create function ${schema}.${name}(${routine.arguments})
 returns ${result} language plpgsql ${
     VOLATILITY[volatility]
@@ -276,7 +281,7 @@ declare
   router_detail text;
   router_hint text;
 ${variablesSql(routine, type)}begin
-${writes}${body}
+${checks}${body}
 exception when query_canceled or others then
   get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
     router_hint = pg_exception_hint;

@@ -55,13 +55,8 @@ const each = (name: string): Merge => ({
   each: true,
 });
 
-const PAGED =
-  "It would have to merge pages of all shards: read them on each shard.";
 const SELF =
   "It is about this database itself: call it on each shard, and make the router anew.";
-const OPERATORS =
-  "Operators are a copy on every shard: set them on each shard.";
-
 /** The one list that is kept by hand: of functions without p_account_id and p_job_id, or that need more. */
 export const MERGES: Readonly<Record<string, Merge>> = {
   "credits.my_account_ids": OWN,
@@ -111,7 +106,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
       "select 'atomic_credits_' || m.metric, m.labels || '{\"shard\": \"router\"}', m.value from credits.metrics_of_handovers() as m",
   },
   "public.operator_abilities": slot("0"),
-  "public.operator_accounts_page": refused(PAGED),
+  "public.operator_accounts_page": OWN,
   "public.operator_acknowledge_alert": has(
     "credit_alerts",
     "id",
@@ -119,8 +114,8 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.operator_approve": has("operator_approvals", "id", "p_approval_id"),
   "public.operator_book_payment": has("payments", "key", "p_payment_id"),
-  "public.operator_fix_discrepancy": refused(
-    "A discrepancy is of one shard: fix it there.",
+  "public.operator_fix_discrepancy": slot(
+    "credits_router.discrepancy_slot(p_class, p_subject)",
   ),
   "public.operator_jobs_page": { by: "account" },
   "public.operator_mute_alert": refused(
@@ -130,11 +125,11 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_people": ROUTER,
   "public.operator_reconcile": OWN,
   "public.operator_reject": has("operator_approvals", "id", "p_approval_id"),
-  "public.operator_remove": refused(OPERATORS),
+  "public.operator_remove": OWN,
   "public.operator_request_trail": ROWS,
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
   "public.operator_search": ROWS,
-  "public.operator_set": refused(OPERATORS),
+  "public.operator_set": OWN,
   "public.erase_account": OWN,
   "public.person_joins": slot(
     "credits_router.account_slot(p_person_id)",
@@ -175,7 +170,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
       "format('the shard answers (%s)', shard), false, null::text, 'Start its server, or see what npm run shards -- check says.'::text",
     also: "select c.* from credits.check_shard() as c",
   },
-  "public.verify_operator_actions": each("verify_operator_actions"),
+  "public.verify_operator_actions": OWN_AND_EACH,
 };
 
 /** Functions that make somebody a member, and the argument that names them. */

@@ -51,6 +51,7 @@ const OWN = [
   "people",
   "transfers",
   "books",
+  "operators",
   "tasks",
 ];
 
@@ -196,7 +197,8 @@ grant usage on schema credits_router to authenticated;
 revoke execute on all functions in schema credits_router from public;
 grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
 grant select on all tables in schema credits_router, public to credits_router;
-grant insert, update, delete on credits_router.memberships, credits_router.references_waiting to credits_router;
+grant insert, update, delete on credits_router.memberships, credits_router.references_waiting,
+  credits_router.operator_changes to credits_router;
 grant select, insert, update, delete on credits.handovers to credits_router;
 grant select on credits.shard, auth.users to credits_router;
 grant execute on all functions in schema credits to credits_router;
@@ -300,8 +302,12 @@ async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
           [rows],
         );
       }
-      await tx`select setval(pg_get_serial_sequence('credits.handovers', 'id'),
-        (select coalesce(max(id), 0) + 1 from credits.handovers), false)`;
+      for (
+        const table of ["credits.handovers", "credits_router.operator_changes"]
+      ) {
+        await tx.unsafe(`select setval(pg_get_serial_sequence('${table}', 'id'),
+          (select coalesce(max(id), 0) + 1 from ${table}), false)`);
+      }
       await tx`select credits.become_router('router')`;
     }));
   say(`router: made from ${fleet.shards[0]!.name}`);

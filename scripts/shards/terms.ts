@@ -15,7 +15,11 @@ export interface Terms {
 }
 
 /** What a router has that is on no shard. */
-const HANDED_OVER = ["credits.handovers", "credits_router.references_waiting"];
+const HANDED_OVER = [
+  "credits.handovers",
+  "credits_router.references_waiting",
+  "credits_router.operator_changes",
+];
 
 /**
  * Prices, plans and rules, and whom a sign-up grant was given: of the first shard, or of the router that the new one

@@ -218,6 +218,8 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     const grown = await readFleet(file, {});
     const person = accounts[0]!;
     await router`insert into auth.users (id, email, email_confirmed_at) values (${person}, 'late@shards.test', now())`;
+    await router`insert into credits_router.operator_changes (slot_group, user_id, reason, idempotency_key, caller_role)
+      values (0, ${person}, 'they left', 'key', 'authenticated')`;
     const server = postgres(withDatabase(grown.router, "template1"), {
       max: 1,
     });
@@ -248,6 +250,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     const had =
       await router`select account_id from public.credit_sign_up_grants where account_id = ${person}`;
     expect(had).toHaveLength(1);
+    expect(
+      await router`delete from credits_router.operator_changes where user_id = ${person} returning id`,
+    ).toHaveLength(1);
     const [delivered] =
       await router`select credits_router.deliver_handovers() as calls`;
     expect(delivered!.calls).toBe(1);

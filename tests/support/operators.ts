@@ -24,9 +24,19 @@ export async function createOperator(
     {},
 ): Promise<TestOperator> {
   const id = randomUUID();
-  await sql`
-    insert into public.credit_operators (user_id, role, max_per_action, max_per_day, note)
-    values (${id}, ${role}, ${maxPerAction}, ${maxPerDay}, 'of a test')`;
+  // Past one database each shard has a copy.
+  const tables = process.env.TEST_ROUTER
+    ? ["s0", "s1", "s2", "s3"].map((shard) =>
+      `credits_router.${shard}_credit_operators`
+    )
+    : ["public.credit_operators"];
+  for (const table of tables) {
+    await sql`
+      insert into ${
+      sql(table)
+    } (user_id, role, max_per_action, max_per_day, note)
+      values (${id}, ${role}, ${maxPerAction}, ${maxPerDay}, 'of a test')`;
+  }
   return { id, token: makeToken(id, { claims: { aal: "aal2" } }) };
 }
 

@@ -92,6 +92,7 @@ set statement_timeout = '60s'
 as $$
 begin
   perform credits_router.write_check('operator_reconcile');
+  perform credits_router.operator_check_writes();
   return next jsonb_populate_record(null::public.operator_reconciliations,
     credits_router.reconcile_shards(false, true));
 end;

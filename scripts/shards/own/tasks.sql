@@ -8,7 +8,7 @@ set search_path = '', pg_temp
 as $$
 declare
   tasks text[] := '{public.grant_due_sign_ups, credits_router.deliver_handovers, credits_router.deliver_references,
-    credits_router.finish_transfers}';
+    credits_router.deliver_operator_changes, credits_router.finish_transfers}';
   task text;
 begin
   -- postgres_fdw heeds connect_timeout, PL/Proxy does not.
@@ -29,8 +29,8 @@ begin
 end;
 $$;
 comment on function credits_router.run_tasks() is
-  'What the router does each minute: sign-up grants that are due, hand-overs, references, transfers that broke off. It is '
-  'one statement, and does nothing if it is canceled: give it a statement_timeout of 5 minutes. A shard that answers no '
-  'read within 3 seconds is called by none of them.';
+  'What the router does each minute: sign-up grants that are due, hand-overs, references, operators, transfers that broke '
+  'off. It is one statement, and does nothing if it is canceled: give it a statement_timeout of 5 minutes. A shard that '
+  'answers no read within 3 seconds is called by none of them.';
 
 alter function credits_router.run_tasks() owner to postgres;
