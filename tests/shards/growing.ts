@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
+import { expect } from "vitest";
+import type { Fleet } from "../../scripts/shards/config.ts";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import { withDatabase } from "../../scripts/test/database.ts";
+
+/** Begins a move in a process of its own, and kills it while it copies. */
+export async function killWhenCopying(
+  fleet: Fleet,
+  args: string[],
+): Promise<void> {
+  const child: ChildProcess = spawn(process.execPath, [
+    "scripts/run.mjs",
+    "shards",
+    ...args,
+  ], { stdio: "ignore" });
+  const server = postgres(withDatabase(fleet.router, "template1"), { max: 1 });
+  try {
+    for (;;) {
+      const [copying] =
+        await server`select from pg_stat_activity where datname = 'moved' and application_name = 'psql'`;
+      if (copying) break;
+      expect(child.exitCode).toBeNull();
+      await sleep(20);
+    }
+  } finally {
+    await server.end({ timeout: 5 });
+    child.kill("SIGKILL");
+  }
+  await once(child, "exit");
+}
+
+/** An external_ref for each of these slot groups, that is looked up there. */
+export async function refsListedAt(
+  router: postgres.Sql,
+  groups: readonly number[],
+): Promise<string[]> {
+  const rows = await router`select distinct on (slot_group) ref
+    from (select 'order-' || n as ref, credits.slot_group(credits.ref_home('order-' || n)) as slot_group
+      from generate_series(1, 500) as n) as r where slot_group = any (${[
+    ...groups,
+  ]})`;
+  return rows.map(({ ref }) => ref as string);
+}
+
+export const noteErasure = (url: string, person: string) =>
+  onDatabase(
+    url,
+    (sql) =>
+      sql`insert into public.account_erasures (account_id) values (${person})`,
+  );
+
+export const hasErasure = (url: string, person: string) =>
+  onDatabase(
+    url,
+    async (sql) =>
+      (await sql`select from public.account_erasures where account_id = ${person}`)
+        .length === 1,
+  );
+
+export async function expectOldRefuses(
+  url: string,
+  account: string,
+): Promise<void> {
+  const old = postgres(url, { max: 1 });
+  const refused = await old`select public.grant_credits(${account}, 1)`.catch((
+    error,
+  ) => error);
+  await old.end({ timeout: 5 });
+  expect(refused.code).toBe("25006");
+}
+
+export async function total(router: postgres.Sql) {
+  return [
+    ...await router`select count(*), sum(balance) from public.credit_accounts`,
+  ];
+}
+
+export async function followsTheRouter(
+  { shards }: Fleet,
+  router: postgres.Sql,
+): Promise<void> {
+  await router`update public.credit_settings set low_balance_credits = low_balance_credits + 3`;
+  const [told] =
+    await router`select low_balance_credits as credits from public.credit_settings`;
+  for (const { url, name } of shards) {
+    const shard = postgres(url, { max: 1 });
+    await expect.poll(
+      async () =>
+        (await shard`select low_balance_credits as credits from public.credit_settings`)[
+          0
+        ]!.credits,
+      {
+        message: name,
+        timeout: 10_000,
+      },
+    ).toBe(told!.credits);
+    await shard.end({ timeout: 5 });
+  }
+}
