@@ -52,6 +52,7 @@ const OWN = [
   "transfers",
   "books",
   "operators",
+  "operator_reads",
   "tasks",
 ];
 

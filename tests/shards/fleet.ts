@@ -67,7 +67,7 @@ export async function withLastAt(
   }
 }
 
-/** Runs an action while whoever calls or reads the last shard gets a connection, and no answer. */
+/** Runs an action while calls and reads of the last shard get a connection, and no answer. */
 export async function withoutAnswer(
   fleet: Fleet,
   action: () => Promise<void>,

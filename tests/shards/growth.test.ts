@@ -227,7 +227,7 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     });
     await server`create database router2 template bare owner postgres`;
     await server.end({ timeout: 5 });
-    // As a project has it, whoever makes the router: what is new is open to all.
+    // As a project has it for the role that makes the router: what is new is open to all.
     await onDatabase(
       withDatabase(grown.router, "router2"),
       (sql) =>
