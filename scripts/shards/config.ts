@@ -20,7 +20,7 @@ export interface Fleet {
   readonly shards: readonly Shard[];
   /** A router that the new one stands in for. */
   readonly formerly?: string;
-  /** The role as which the router connects to shards. */
+  /** The role as which the router calls shards. */
   readonly user: string;
   /** Its password; where there is none, the shards must trust the router. */
   readonly password?: string;
@@ -106,14 +106,9 @@ export function checkGroups(
   }
 }
 
-/** Where the router reads a shard: through pgbouncer in a pool of its own, because a read waits for a call. */
-export function readAddressOf(
-  { url, through }: Shard,
-): Record<string, string> {
-  const address = addressOf(through);
-  return through === url
-    ? address
-    : { ...address, dbname: `${address.dbname}_read` };
+/** The role as which the router reads a shard's tables: one that policies hold. */
+export function readerOf({ user }: Pick<Fleet, "user">): string {
+  return `${user}_reads`;
 }
 
 /** What libpq needs to reach a database, without a user. */

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import type postgres from "postgres";
+import { rolesSql } from "./admit.ts";
 import { addressOf, type Fleet, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 
@@ -75,11 +76,12 @@ const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** Copies a database, from the beginning where an earlier copy did not end. */
 export async function copyOnce(
-  { router }: Fleet,
+  fleet: Fleet,
   from: Shard,
   to: Shard,
   say: (line: string) => void,
 ): Promise<void> {
+  const { router } = fleet;
   const [{ step }] = await onDatabase(
     router,
     (sql) =>
@@ -97,6 +99,7 @@ export async function copyOnce(
       await sql.unsafe(`alter database ${database} set ${setting}`);
     }
   });
+  await onDatabase(to.url, (sql) => sql.unsafe(rolesSql(fleet)));
   await dumpInto(from.url, to.url);
   await checkCopy(from, to);
   await onDatabase(

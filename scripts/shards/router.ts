@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { admit } from "./admit.ts";
-import type { Fleet, Shard } from "./config.ts";
+import { type Fleet, readerOf, type Shard } from "./config.ts";
 import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { dumpSchema, type Part } from "./dump.ts";
 import { proxySql } from "./functions.ts";
@@ -93,7 +93,12 @@ export async function makeRouter(fleet: Fleet): Promise<Router> {
 
 /** Roles that a shard's schema names, and the one that owns the router's functions. */
 function rolesSql({ user }: Fleet): string {
-  const roles = [user, "credits_router", "credits_auditor"];
+  const roles = [
+    user,
+    readerOf({ user }),
+    "credits_router",
+    "credits_auditor",
+  ];
   const makes = [...new Set(roles)].map((role) =>
     `  if to_regrole(${
       literal(role)

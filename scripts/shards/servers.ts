@@ -1,4 +1,4 @@
-import { addressOf, type Fleet, readAddressOf, type Shard } from "./config.ts";
+import { addressOf, type Fleet, readerOf, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { optionsOf } from "./sql.ts";
 
@@ -52,7 +52,7 @@ export function redirectSql({ shards }: Pick<Fleet, "shards">): string {
 /** Reads a shard where it now is. */
 export function rereadSql(shard: Shard): string {
   return `alter server credits_${shard.name} ${
-    optionsOf(readAddressOf(shard), "set")
+    optionsOf(addressOf(shard.through), "set")
   };`;
 }
 
@@ -79,7 +79,10 @@ function callLogin({ user, password }: Fleet): Record<string, string> {
 
 /** As whom postgres_fdw reads. */
 function readLogin({ user, password }: Fleet): Record<string, string> {
-  return password ? { user, password } : { user, password_required: "false" };
+  const reader = readerOf({ user });
+  return password
+    ? { user: reader, password }
+    : { user: reader, password_required: "false" };
 }
 
 /** Has a router that is made connect with the password of now. */
@@ -116,7 +119,7 @@ export function readingSql(
   fleet: Fleet,
 ): string {
   const options = {
-    ...readAddressOf(shard),
+    ...addressOf(shard.through),
     connect_timeout: "3",
     ...SILENCE,
   };
