@@ -1,6 +1,7 @@
 /** HTTP tests that run on a router of four shards as they do on one database. */
 export const FILES: readonly string[] = [
   "tests/shards/outage_over_http.ts",
+  "tests/shards/verify_over_http.ts",
   "tests/alerts.test.ts",
   "tests/app_keys.test.ts",
   "tests/authentication.test.ts",

@@ -6277,9 +6277,10 @@ credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_is_gone_check(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
 credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
-credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.plans_refilling(timestamp with time zone); credits.policy_is_of_services(regclass,text);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -7077,6 +7078,68 @@ comment on function credits.check_shard() is
   'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none. '
   'Of a router: that it has none.';
 
+create or replace function credits.check_installation()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
+begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
+  return next credits.check_none('tables, views, functions and types exist',
+    (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
+     where case o.kind when 'type' then to_regtype(o.identity)::oid
+       when 'function' then to_regprocedure(o.identity)::oid
+       else to_regclass(o.identity)::oid end is null),
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data '
+    'apart, and apply again.');
+  return next credits.check_none('every trigger is there, also on auth.users',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
+  return next credits.check_none('every policy is there',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('no policy lets through more',
+    (select array_agg(format('%s on %s', f.part_name, f.table_name)) from credits.deployed_parts() as f
+     where f.kind = 'policy' and f.table_name in (select r.oid::regclass::text from credits.deployed_relations() as r)
+       and not exists (
+         select from credits.delivered_parts() as w
+         where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g')
+             = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))
+       and not credits.policy_is_of_services(f.table_name::regclass, f.part_name)),
+    'These are not delivered, or have another condition: drop policy … on …; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('users see their jobs change',
+    case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
+      then array['there is no publication supabase_realtime']
+      else nullif(array(select credits.repair_statements('publication')), '{}') end,
+    'If there is no such publication: create publication supabase_realtime; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('privileges are the delivered ones',
+    (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity)
+       from credits.privilege_differences()), again);
+end;
+$$;
+
+create function credits.policy_is_of_services(p_table regclass, p_name text)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_policy as p where p.polrelid = p_table and p.polname = p_name
+    and 0 <> all (p.polroles)
+    and not exists (select from unnest(p.polroles) as r (id) where not pg_has_role(r.id, 'service_role', 'member')))
+$$;
+
+comment on function credits.policy_is_of_services(regclass, text) is
+  'Whether a policy is for roles alone that may become service_role, which reads all rows without it.';
+
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
 language plpgsql
@@ -7362,4 +7425,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '82ef034a492372847ceedc5e7ed81343a6b289c3ef0568fb7ad7fe808e853342');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'cf4f1288fcba3998528b88741858161a8e85715b7f82ee09e1cea5d7c1d8f8a0');
