@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import type postgres from "postgres";
-import { addressOf, type Fleet, type Shard } from "./config.ts";
+import { addressOf, clientOf } from "./address.ts";
+import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 
 /** A database of the same server that is always there. */
@@ -38,7 +39,7 @@ async function setReadOnly(url: string, is: boolean): Promise<number[]> {
   const { dbname } = addressOf(url);
   return await onDatabase(maintenanceOf(url), async (sql) => {
     await sql.unsafe(
-      `alter database ${quoted(dbname!)} ${
+      `alter database ${quoted(dbname)} ${
         is
           ? "set default_transaction_read_only = on"
           : "reset default_transaction_read_only"
@@ -47,7 +48,7 @@ async function setReadOnly(url: string, is: boolean): Promise<number[]> {
     const [{ at }] = await sql`select now()::text as at` as unknown as [
       { at: string },
     ];
-    const older = sql`from pg_stat_activity where datname = ${dbname!}
+    const older = sql`from pg_stat_activity where datname = ${dbname}
       and backend_type = 'client backend' and backend_start <= ${at}::timestamptz`;
     // At least twice: one that was just starting is only seen then.
     for (let tries = 0;; tries++) {
@@ -87,7 +88,7 @@ export async function copyOnce(
   ) as unknown as [{ step: string }];
   if (step !== "begun") return;
   const { owner, settings } = await readDatabase(from.url);
-  const database = quoted(addressOf(to.url).dbname!);
+  const database = quoted(addressOf(to.url).dbname);
   await onDatabase(maintenanceOf(to.url), async (sql) => {
     await sql.unsafe(`drop database if exists ${database} with (force)`);
     await sql.unsafe(
@@ -127,15 +128,16 @@ async function readDatabase(
 
 /** pg_dump into psql: nothing lies on the operator's disk. */
 async function dumpInto(from: string, to: string): Promise<void> {
+  const [source, target] = [clientOf(from), clientOf(to)];
   const dump = spawn(
     "pg_dump",
-    ["--no-subscriptions", "--no-publications", from],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    ["--no-subscriptions", "--no-publications", source.argument],
+    { stdio: ["ignore", "pipe", "inherit"], env: source.env },
   );
   const restore = spawn(
     "psql",
-    ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to],
-    { stdio: ["pipe", "ignore", "pipe"] },
+    ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", target.argument],
+    { stdio: ["pipe", "ignore", "pipe"], env: target.env },
   );
   let said = "";
   restore.stderr.on("data", (text) => said += text);

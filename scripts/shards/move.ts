@@ -1,11 +1,6 @@
 import { admit } from "./admit.ts";
-import {
-  addressOf,
-  checkName,
-  type Fleet,
-  partitionOf,
-  type Shard,
-} from "./config.ts";
+import { addressOf } from "./address.ts";
+import { checkName, type Fleet, partitionOf, type Shard } from "./config.ts";
 import {
   admitWrites,
   copyOnce,
@@ -168,7 +163,7 @@ async function checkStep(
   if (begun) return;
   const [exists] = await onDatabase(
     maintenanceOf(url),
-    (sql) => sql`select from pg_database where datname = ${dbname!}`,
+    (sql) => sql`select from pg_database where datname = ${dbname}`,
   );
   if (exists) {
     throw new Error(`${target} exists: name a database that does not`);

@@ -21,6 +21,7 @@ import {
   noteErasure,
   refsListedAt,
   total,
+  withPassword,
 } from "./growing.ts";
 
 test("a shard gives half of its groups away, so that each half is one partition", () => {
@@ -94,8 +95,23 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
   test("a shard moves, goes on where it was killed, and nothing is lost or double", async () => {
     const { fleet } = started;
     const account = accounts[3]!;
-    const target = withDatabase(fleet.shards[0]!.url, "moved");
-    await killWhenCopying(fleet, ["move", "s3", target, "--file", file]);
+    const [source, target] = [
+      withPassword(fleet.shards[3]!.url, "of the old one"),
+      withPassword(withDatabase(fleet.shards[0]!.url, "moved"), "of the new"),
+    ] as const;
+    const last = { ...fleet.shards[3]!, url: source, through: source };
+    await writeFleet(file, {
+      ...fleet,
+      shards: [...fleet.shards.slice(0, 3), last],
+    });
+    const copiers = await killWhenCopying(
+      fleet,
+      ["move", "s3", "--file", file],
+      { SHARDS_URL: target },
+    );
+    expect(copiers.map(({ program, password }) => [program, password]))
+      .toEqual([["pg_dump", "of the old one"], ["psql", "of the new"]]);
+    expect(copiers.map(({ args }) => args).join(" ")).not.toMatch(/of.the/);
     const refused = await grant(account, "meanwhile").catch((error) => error);
     expect(refused.code).toBe("08006");
     expect(await entriesOf(account)).toHaveLength(1);
