@@ -5,6 +5,7 @@ import type postgres from "postgres";
 import { addressOf, clientOf } from "./address.ts";
 import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
+import { literal } from "./sql.ts";
 
 /** A database of the same server that is always there. */
 export function maintenanceOf(url: string): string {
@@ -13,12 +14,30 @@ export function maintenanceOf(url: string): string {
   return maintenance.href;
 }
 
+/** @throws where a transaction is prepared on a shard: what it commits after the copy would be lost */
+export async function checkPrepared({ name, url }: Shard): Promise<void> {
+  const prepared = await onDatabase(
+    url,
+    (sql) =>
+      sql`select gid from pg_prepared_xacts where database = current_database() order by prepared`,
+  );
+  if (prepared.length > 0) {
+    const ends = prepared.map(({ gid }) => `rollback prepared ${literal(gid)}`);
+    throw new Error(
+      `${name}: transactions are prepared, and might be committed after the copy. End them there (commit prepared, or ${
+        ends.join("; ")
+      }), and run the same command again`,
+    );
+  }
+}
+
 /**
- * New sessions of a shard cannot write, and there are only new ones.
+ * New sessions of a shard cannot write, there are only new ones, and nothing is left to be committed.
  *
  * @throws where one does not end: what it commits after the copy would be lost
  */
-export async function stopWrites({ name, url }: Shard): Promise<void> {
+export async function stopWrites(shard: Shard): Promise<void> {
+  const { name, url } = shard;
   const left = await setReadOnly(url, true);
   if (left.length > 0) {
     throw new Error(
@@ -27,6 +46,7 @@ export async function stopWrites({ name, url }: Shard): Promise<void> {
       }). End them, and run the same command again`,
     );
   }
+  await checkPrepared(shard);
 }
 
 /** Undoes stopWrites. */

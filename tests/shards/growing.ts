@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { expect } from "vitest";
 import type { Fleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { literal } from "../../scripts/shards/sql.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 
 /** What ps and the superuser see of a program that copies. */
@@ -138,4 +139,18 @@ export function withPassword(url: string, password: string): string {
   const changed = new URL(url);
   changed.password = password;
   return changed.href;
+}
+
+/** Prepares a transaction that has written; resolves to what undoes it. */
+export async function prepareTransaction(
+  url: string,
+  name: string,
+): Promise<() => Promise<void>> {
+  const run = (statement: string) =>
+    onDatabase(url, async (sql) => void await sql.unsafe(statement).simple());
+  const quoted = literal(name);
+  await run(`begin;
+    update public.credit_settings set low_balance_credits = low_balance_credits;
+    prepare transaction ${quoted}`);
+  return () => run(`rollback prepared ${quoted}`);
 }

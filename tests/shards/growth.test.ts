@@ -19,6 +19,7 @@ import {
   hasErasure,
   killWhenCopying,
   noteErasure,
+  prepareTransaction,
   refsListedAt,
   total,
   withPassword,
@@ -198,6 +199,12 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       .toContain("s1 is another shard's name");
     expect((await attempt("add", "long", target, "--from", "s0")).stderr)
       .toContain('"long" cannot be a shard');
+    const unprepare = await prepareTransaction(here!.url, "a's late one");
+    const late = await attempt("add", "s5", target, "--from", "s0");
+    // No move has begun, and the shard still takes writes.
+    await grant(accounts[0]!, "late");
+    await unprepare();
+    expect(late.stderr).toContain("rollback prepared 'a''s late one'");
     await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
     expect((await attempt("init")).stderr).toContain("s4 is on its way");
     await command("add", "s4", grown.shards[1]!.url, "--from", "s0");
