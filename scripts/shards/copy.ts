@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import type postgres from "postgres";
+import { addressOf, clientOf } from "./address.ts";
 import { rolesSql } from "./admit.ts";
-import { addressOf, type Fleet, type Shard } from "./config.ts";
+import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
+import { literal } from "./sql.ts";
 
 /** A database of the same server that is always there. */
 export function maintenanceOf(url: string): string {
@@ -13,12 +15,30 @@ export function maintenanceOf(url: string): string {
   return maintenance.href;
 }
 
+/** @throws where a transaction is prepared on a shard: what it commits after the copy would be lost */
+export async function checkPrepared({ name, url }: Shard): Promise<void> {
+  const prepared = await onDatabase(
+    url,
+    (sql) =>
+      sql`select gid from pg_prepared_xacts where database = current_database() order by prepared`,
+  );
+  if (prepared.length > 0) {
+    const ends = prepared.map(({ gid }) => `rollback prepared ${literal(gid)}`);
+    throw new Error(
+      `${name}: transactions are prepared, and might be committed after the copy. End them there (commit prepared, or ${
+        ends.join("; ")
+      }), and run the same command again`,
+    );
+  }
+}
+
 /**
- * New sessions of a shard cannot write, and there are only new ones.
+ * New sessions of a shard cannot write, there are only new ones, and nothing is left to be committed.
  *
  * @throws where one does not end: what it commits after the copy would be lost
  */
-export async function stopWrites({ name, url }: Shard): Promise<void> {
+export async function stopWrites(shard: Shard): Promise<void> {
+  const { name, url } = shard;
   const left = await setReadOnly(url, true);
   if (left.length > 0) {
     throw new Error(
@@ -27,6 +47,7 @@ export async function stopWrites({ name, url }: Shard): Promise<void> {
       }). End them, and run the same command again`,
     );
   }
+  await checkPrepared(shard);
 }
 
 /** Undoes stopWrites. */
@@ -39,7 +60,7 @@ async function setReadOnly(url: string, is: boolean): Promise<number[]> {
   const { dbname } = addressOf(url);
   return await onDatabase(maintenanceOf(url), async (sql) => {
     await sql.unsafe(
-      `alter database ${quoted(dbname!)} ${
+      `alter database ${quoted(dbname)} ${
         is
           ? "set default_transaction_read_only = on"
           : "reset default_transaction_read_only"
@@ -48,7 +69,7 @@ async function setReadOnly(url: string, is: boolean): Promise<number[]> {
     const [{ at }] = await sql`select now()::text as at` as unknown as [
       { at: string },
     ];
-    const older = sql`from pg_stat_activity where datname = ${dbname!}
+    const older = sql`from pg_stat_activity where datname = ${dbname}
       and backend_type = 'client backend' and backend_start <= ${at}::timestamptz`;
     // At least twice: one that was just starting is only seen then.
     for (let tries = 0;; tries++) {
@@ -89,7 +110,7 @@ export async function copyOnce(
   ) as unknown as [{ step: string }];
   if (step !== "begun") return;
   const { owner, settings } = await readDatabase(from.url);
-  const database = quoted(addressOf(to.url).dbname!);
+  const database = quoted(addressOf(to.url).dbname);
   await onDatabase(maintenanceOf(to.url), async (sql) => {
     await sql.unsafe(`drop database if exists ${database} with (force)`);
     await sql.unsafe(
@@ -130,15 +151,16 @@ async function readDatabase(
 
 /** pg_dump into psql: nothing lies on the operator's disk. */
 async function dumpInto(from: string, to: string): Promise<void> {
+  const [source, target] = [clientOf(from), clientOf(to)];
   const dump = spawn(
     "pg_dump",
-    ["--no-subscriptions", "--no-publications", from],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    ["--no-subscriptions", "--no-publications", source.argument],
+    { stdio: ["ignore", "pipe", "inherit"], env: source.env },
   );
   const restore = spawn(
     "psql",
-    ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to],
-    { stdio: ["pipe", "ignore", "pipe"] },
+    ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", target.argument],
+    { stdio: ["pipe", "ignore", "pipe"], env: target.env },
   );
   let said = "";
   restore.stderr.on("data", (text) => said += text);

@@ -1,4 +1,5 @@
-import { addressOf, type Fleet, readerOf } from "./config.ts";
+import { addressOf, poolTlsOf } from "./address.ts";
+import { type Fleet, readerOf } from "./config.ts";
 
 /** pgbouncer.ini between the router and the shards: few connections on a shard, however many the router has. */
 export function pgbouncerIni({ shards, user }: Fleet, pool: number): string {
@@ -25,5 +26,5 @@ max_client_conn = 1000
 ; The router's own limit comes first.
 query_wait_timeout = 5
 ignore_startup_parameters = extra_float_digits
-`;
+${poolTlsOf(shards)}`;
 }
