@@ -11,11 +11,16 @@ export interface Difference {
   readonly what: string;
 }
 
+/** What fingerprint_inside.sql tells of a shard. */
+const INSIDE =
+  /^(body of|trigger|column|constraint|index|view|extension|locale) /;
+
 type Fingerprint = ReadonlyMap<string, string>;
 
 /**
  * Compares signatures, privileges, policies, types, prices, plans and rules of the router and of all shards with
- * those of the first shard, and triggers and bodies of functions of the shards. A database that does not answer is one difference.
+ * those of the first shard, and of shards also what decides what a call does: bodies of functions, triggers, columns,
+ * constraints, indexes, views, extensions. A database that does not answer is one difference.
  */
 export async function findDifferences(
   { router, shards }: Fleet,
@@ -62,7 +67,7 @@ async function describeRouter(
 /** What of a shard the router has, too. */
 function outsideOf(fingerprint: Fingerprint): Fingerprint {
   return new Map(
-    [...fingerprint].filter(([key]) => !/^(body of|trigger) /.test(key)),
+    [...fingerprint].filter(([key]) => !INSIDE.test(key)),
   );
 }
 

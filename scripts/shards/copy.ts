@@ -107,12 +107,14 @@ export async function copyOnce(
       sql`select step from credits_router.moves where shard = ${to.name}`,
   ) as unknown as [{ step: string }];
   if (step !== "begun") return;
-  const { owner, settings } = await readDatabase(from.url);
+  const { owner, locale, settings } = await readDatabase(from.url);
   const database = quoted(addressOf(to.url).dbname);
   await onDatabase(maintenanceOf(to.url), async (sql) => {
     await sql.unsafe(`drop database if exists ${database} with (force)`);
     await sql.unsafe(
-      `create database ${database} template template0 owner ${quoted(owner)}`,
+      `create database ${database} template template0 owner ${
+        quoted(owner)
+      } ${locale}`,
     );
     for (const setting of settings) {
       await sql.unsafe(`alter database ${database} set ${setting}`);
@@ -131,7 +133,7 @@ export async function copyOnce(
 /** What pg_dump leaves out of a database. */
 async function readDatabase(
   url: string,
-): Promise<{ owner: string; settings: string[] }> {
+): Promise<{ owner: string; locale: string; settings: string[] }> {
   const [database] = await onDatabase(
     url,
     (sql) =>
@@ -140,10 +142,18 @@ async function readDatabase(
           case when split_part(c, '=', 1) = 'search_path' then substr(c, strpos(c, '=') + 1)
             else quote_literal(substr(c, strpos(c, '=') + 1)) end)
         from pg_db_role_setting as s cross join unnest(s.setconfig) as c
-        where s.setdatabase = d.oid and s.setrole = 0 and c not like 'default_transaction_read_only=%') as settings
+        where s.setdatabase = d.oid and s.setrole = 0 and c not like 'default_transaction_read_only=%') as settings,
+        -- The order of texts, too: the router merges what shards have sorted.
+        format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(encoding), datcollate, datctype)
+          || case when datlocprovider = 'i' then format(' locale_provider icu icu_locale %L',
+            coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale')) else '' end as locale
       from pg_database as d where datname = current_database()`,
   );
-  return database as unknown as { owner: string; settings: string[] };
+  return database as unknown as {
+    owner: string;
+    locale: string;
+    settings: string[];
+  };
 }
 
 /** pg_dump into psql: nothing lies on the operator's disk. */

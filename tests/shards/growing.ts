@@ -154,3 +154,18 @@ export async function prepareTransaction(
     prepare transaction ${quoted}`);
   return () => run(`rollback prepared ${quoted}`);
 }
+
+/** Changes how a database sorts texts, from what it is expected to have. */
+export async function changeLocale(
+  url: string,
+  from: string,
+  to: string,
+): Promise<void> {
+  const changed = await onDatabase(
+    url,
+    (sql) =>
+      sql`update pg_database set datcollate = ${to} where datname = current_database() and datcollate = ${from}
+        returning datname`,
+  );
+  expect(changed, `${url} sorts as ${from}`).toHaveLength(1);
+}
