@@ -3,6 +3,7 @@ import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { TERMS } from "./merges.ts";
 import { isSubscribed } from "./terms.ts";
+import { describeUsers } from "./users.ts";
 
 /** What differs between two databases, or that one does not answer. */
 export interface Difference {
@@ -77,6 +78,7 @@ async function describeShard(shard: Shard): Promise<Difference[]> {
   const follows = await isSubscribed(url).catch(() => true);
   const is = await describeItself(url).catch(() => undefined);
   const should = saysOf(name, shard.groups);
+  const users = await describeUsers(url).catch(() => undefined);
   return [
     ...follows
       ? []
@@ -84,6 +86,7 @@ async function describeShard(shard: Shard): Promise<Difference[]> {
     ...is === undefined || is === should
       ? []
       : [`it says that it is ${is}, not ${should}`],
+    ...users ? [users] : [],
   ].map((what) => ({ where: name, what }));
 }
 

@@ -161,7 +161,13 @@ async function dumpInto(from: string, to: string): Promise<void> {
   const [source, target] = [clientOf(from), clientOf(to)];
   const dump = spawn(
     "pg_dump",
-    ["--no-subscriptions", "--no-publications", source.argument],
+    [
+      "--no-subscriptions",
+      "--no-publications",
+      // Users live on the router.
+      "--exclude-table-data=auth.*",
+      source.argument,
+    ],
     { stdio: ["ignore", "pipe", "inherit"], env: source.env },
   );
   const restore = spawn(

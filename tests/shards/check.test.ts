@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { onDatabase, readInterface } from "../../scripts/shards/interface.ts";
-import { canRoute, useFleet } from "./fleet.ts";
+import { initRouter } from "../../scripts/shards/router.ts";
+import { asService, canRoute, useFleet } from "./fleet.ts";
+import { addUser } from "./growing.ts";
 
 /** What somebody has done on one shard, what undoes it, and what is said. */
 const DIFFERENCES: [name: string, is: string, undo: string, said: RegExp][] = [
@@ -141,6 +143,33 @@ describe.skipIf(!canRoute)("npm run shards -- check", () => {
         where: "router",
         what: "it takes slot group 0 for s0's, not s1's",
       });
+  });
+
+  test("names users of the time before, and says how they go while their accounts stay", async () => {
+    const { fleet, accounts, router } = shared;
+    const { url, name } = fleet.shards[1]!;
+    await asService(
+      router,
+      (tx) => tx`select public.grant_credits(${accounts[1]!}, 5)`,
+    );
+    await addUser(url, accounts[1]!);
+    const said: string[] = [];
+    await initRouter(fleet, (line) => said.push(line));
+    const [found, ...others] = await findDifferences(fleet);
+    expect(others).toEqual([]);
+    expect(found).toEqual({
+      where: name,
+      what: expect.stringMatching(/^it has 1 users of its own/),
+    });
+    expect(said).toContain(`${name}: ${found!.what}`);
+    const [, remedy] = / run there: (.*) \(/.exec(found!.what) ?? [];
+    await onDatabase(url, (sql) => sql.unsafe(remedy!));
+    expect(await findDifferences(fleet)).toEqual([]);
+    const [account] =
+      await router`select closed_at, balance from public.credit_accounts where id = ${accounts[
+        1
+      ]!}`;
+    expect(account).toEqual({ closed_at: null, balance: "5" });
   });
 
   test("finds nothing where a shard has months of its own", async () => {

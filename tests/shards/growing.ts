@@ -169,3 +169,17 @@ export async function changeLocale(
   );
   expect(changed, `${url} sorts as ${from}`).toHaveLength(1);
 }
+
+/** A user of the time before there was a router. */
+export const addUser = (url: string, id: string) =>
+  onDatabase(url, async (sql) => {
+    await sql`set session_replication_role = replica`;
+    await sql`insert into auth.users (id, email) values (${id}, ${`${id}@before.test`})`;
+  });
+
+export const hasUser = (url: string, id: string) =>
+  onDatabase(
+    url,
+    async (sql) =>
+      (await sql`select from auth.users where id = ${id}`).length === 1,
+  );
