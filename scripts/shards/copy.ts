@@ -109,12 +109,14 @@ export async function copyOnce(
       sql`select step from credits_router.moves where shard = ${to.name}`,
   ) as unknown as [{ step: string }];
   if (step !== "begun") return;
-  const { owner, settings } = await readDatabase(from.url);
+  const { owner, locale, settings } = await readDatabase(from.url);
   const database = quoted(addressOf(to.url).dbname);
   await onDatabase(maintenanceOf(to.url), async (sql) => {
     await sql.unsafe(`drop database if exists ${database} with (force)`);
     await sql.unsafe(
-      `create database ${database} template template0 owner ${quoted(owner)}`,
+      `create database ${database} template template0 owner ${
+        quoted(owner)
+      } ${locale}`,
     );
     for (const setting of settings) {
       await sql.unsafe(`alter database ${database} set ${setting}`);
@@ -134,7 +136,7 @@ export async function copyOnce(
 /** What pg_dump leaves out of a database. */
 async function readDatabase(
   url: string,
-): Promise<{ owner: string; settings: string[] }> {
+): Promise<{ owner: string; locale: string; settings: string[] }> {
   const [database] = await onDatabase(
     url,
     (sql) =>
@@ -143,10 +145,18 @@ async function readDatabase(
           case when split_part(c, '=', 1) = 'search_path' then substr(c, strpos(c, '=') + 1)
             else quote_literal(substr(c, strpos(c, '=') + 1)) end)
         from pg_db_role_setting as s cross join unnest(s.setconfig) as c
-        where s.setdatabase = d.oid and s.setrole = 0 and c not like 'default_transaction_read_only=%') as settings
+        where s.setdatabase = d.oid and s.setrole = 0 and c not like 'default_transaction_read_only=%') as settings,
+        -- The order of texts, too: the router merges what shards have sorted.
+        format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(encoding), datcollate, datctype)
+          || case when datlocprovider = 'i' then format(' locale_provider icu icu_locale %L',
+            coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale')) else '' end as locale
       from pg_database as d where datname = current_database()`,
   );
-  return database as unknown as { owner: string; settings: string[] };
+  return database as unknown as {
+    owner: string;
+    locale: string;
+    settings: string[];
+  };
 }
 
 /** pg_dump into psql: nothing lies on the operator's disk. */
@@ -154,7 +164,13 @@ async function dumpInto(from: string, to: string): Promise<void> {
   const [source, target] = [clientOf(from), clientOf(to)];
   const dump = spawn(
     "pg_dump",
-    ["--no-subscriptions", "--no-publications", source.argument],
+    [
+      "--no-subscriptions",
+      "--no-publications",
+      // Users live on the router.
+      "--exclude-table-data=auth.*",
+      source.argument,
+    ],
     { stdio: ["ignore", "pipe", "inherit"], env: source.env },
   );
   const restore = spawn(

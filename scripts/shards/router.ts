@@ -35,6 +35,7 @@ import {
   resume,
   subscribe,
 } from "./terms.ts";
+import { describeUsers } from "./users.ts";
 
 /** What the router is made of. */
 export interface Router {
@@ -252,6 +253,8 @@ export async function initRouter(
     if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);
     say(`${shard.name}: follows the router's prices, plans and rules`);
+    const users = await describeUsers(shard.url);
+    if (users) say(`${shard.name}: ${users}`);
   }
   if (fleet.formerly) await giveUpPlaces(fleet.formerly);
   await onDatabase(

@@ -154,3 +154,32 @@ export async function prepareTransaction(
     prepare transaction ${quoted}`);
   return () => run(`rollback prepared ${quoted}`);
 }
+
+/** Changes how a database sorts texts, from what it is expected to have. */
+export async function changeLocale(
+  url: string,
+  from: string,
+  to: string,
+): Promise<void> {
+  const changed = await onDatabase(
+    url,
+    (sql) =>
+      sql`update pg_database set datcollate = ${to} where datname = current_database() and datcollate = ${from}
+        returning datname`,
+  );
+  expect(changed, `${url} sorts as ${from}`).toHaveLength(1);
+}
+
+/** A user of the time before there was a router. */
+export const addUser = (url: string, id: string) =>
+  onDatabase(url, async (sql) => {
+    await sql`set session_replication_role = replica`;
+    await sql`insert into auth.users (id, email) values (${id}, ${`${id}@before.test`})`;
+  });
+
+export const hasUser = (url: string, id: string) =>
+  onDatabase(
+    url,
+    async (sql) =>
+      (await sql`select from auth.users where id = ${id}`).length === 1,
+  );

@@ -14,9 +14,12 @@ import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
 import { runCommand } from "../support/command.ts";
 import { accountsOf, as, asService, canRoute, rowsForRouter } from "./fleet.ts";
 import {
+  addUser,
+  changeLocale,
   expectOldRefuses,
   followsTheRouter,
   hasErasure,
+  hasUser,
   killWhenCopying,
   noteErasure,
   prepareTransaction,
@@ -105,6 +108,8 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       ...fleet,
       shards: [...fleet.shards.slice(0, 3), last],
     });
+    await changeLocale(fleet.shards[3]!.url, "C", "C.UTF-8");
+    await addUser(fleet.shards[3]!.url, account);
     const copiers = await killWhenCopying(
       fleet,
       ["move", "s3", "--file", file],
@@ -126,6 +131,8 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     );
     const moved = await readFleet(file, {});
     expect(moved.shards[3]!.url).toBe(target);
+    await changeLocale(target, "C.UTF-8", "C");
+    expect(await hasUser(target, account)).toBe(false);
     expect((await grant(account, "meanwhile")).replayed).toBe(false);
     expect((await grant(account, "first")).replayed).toBe(true);
     expect(await entriesOf(account)).toHaveLength(2);
