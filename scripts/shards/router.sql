@@ -237,6 +237,7 @@ declare
   customer text := coalesce(p_state ->> 'customer', '');
 begin
   if p_state ->> 'account_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    perform credits_router.tell_first((p_state ->> 'account_id')::uuid);
     return credits_router.account_slot((p_state ->> 'account_id')::uuid);
   elsif customer <> '' then
     return credits_router.slot_of_row('payment_customers', 'customer_id', customer);

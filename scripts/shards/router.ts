@@ -207,6 +207,7 @@ grant select on all tables in schema credits_router, public to credits_router;
 grant insert, update, delete on credits_router.memberships, credits_router.references_waiting,
   credits_router.operator_changes to credits_router;
 grant select, insert, update, delete on credits.handovers to credits_router;
+grant select, delete on credits.sign_ups_due to credits_router;
 grant select on credits.shard, auth.users to credits_router;
 grant execute on all functions in schema credits to credits_router;
 grant execute on all functions in schema credits_router to credits_router;`;

@@ -42,6 +42,7 @@ export const FILES: readonly string[] = [
   "tests/payment_events_refused.test.ts",
   "tests/payment_events_signed.test.ts",
   "tests/payments_checkout.test.ts",
+  "tests/payments_command.test.ts",
   "tests/payments_read.test.ts",
   "tests/payments_return.test.ts",
   "tests/payments_sandbox.test.ts",
@@ -102,15 +103,15 @@ export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
       "tests/user_deletion.test.ts",
       "tests/user_return.test.ts",
     ],
-  "asks at once for the account that a task opens on its shard": [
-    "tests/auth_admin.test.ts",
-    "tests/hostile_users.test.ts",
-    "tests/payments_command.test.ts",
-  ],
+  "reads tables as their owner at once after a sign-up, before any call about the user":
+    [
+      "tests/auth_admin.test.ts",
+    ],
   "calls what the router refuses, which docs/scaling.md lists": [
     "tests/console_cases.test.ts",
     "tests/console_lists.test.ts",
     "tests/hostile_text.test.ts",
+    "tests/hostile_users.test.ts",
     "tests/operator_histories.test.ts",
     "tests/operator_rights.test.ts",
   ],

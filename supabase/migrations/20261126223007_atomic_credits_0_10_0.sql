@@ -700,6 +700,7 @@ create table credits.handovers (
   added_in xid8 not null default pg_current_xact_id(),
   requested_at timestamptz not null default clock_timestamp(),
   attempts integer not null default 0,
+  refusals integer not null default 0,
   next_try_at timestamptz not null default clock_timestamp(),
   last_error text
 );
@@ -721,6 +722,9 @@ comment on column credits.handovers.code is
   'Why there is no sign-up grant, for credit_request_events; null: no reason.';
 
 comment on column credits.handovers.added_in is 'The transaction, in which a sign-up may still fill in amount or code.';
+
+comment on column credits.handovers.refusals is
+  'How often its shard has answered with an error. From the third on it holds up no deletion and no erasure.';
 
 comment on column credits.handovers.next_try_at is
   'When it is due again: after each attempt later, at most 10 minutes.';
@@ -753,11 +757,30 @@ comment on function credits.handover_add(text, uuid, bigint, text) is
   'Notes a call for the shards that hold other slot groups than this database: for a join that of the person''s '
   'account, else each. Nothing where all accounts are here.';
 
+create function credits.handovers_forget(p_person_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  delete from credits.handovers as h
+  where h.id in (
+    select j.id from credits.handovers as j
+    where j.kind = 'join' and j.refusals >= 3 and (p_person_id is null or j.person_id = p_person_id)
+      and exists (select from credits.handovers as l
+        where l.person_id = j.person_id and l.slot_group = j.slot_group and l.id > j.id and l.kind <> 'join')
+    for update skip locked);
+$$;
+
+comment on function credits.handovers_forget(uuid) is
+  'Deletes joins (null: of all persons) that were refused three times, of a person who has left since or was erased: '
+  'told after that, they would bring them back.';
+
 create function credits.handovers_due(p_limit integer default 100)
 returns setof credits.handovers
 language sql
 set search_path = '', pg_temp
 as $$
+  select credits.handovers_forget(null);
   update credits.handovers as h
   set attempts = h.attempts + 1,
     next_try_at = clock_timestamp()
@@ -766,7 +789,8 @@ as $$
     select w.id from credits.handovers as w
     where w.next_try_at <= clock_timestamp()
       and not exists (select from credits.handovers as e
-        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id)
+        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id
+          and (e.refusals < 3 or 'join' in (e.kind, w.kind)))
     -- Those of a shard that is down for long do not hold up the others.
     order by w.attempts, w.id limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
@@ -775,7 +799,8 @@ $$;
 
 comment on function credits.handovers_due(integer) is
   'Takes up to p_limit calls that are due, those that failed least first, and counts the attempt: of a person, for '
-  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at.';
+  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at. A '
+  'deletion or an erasure does not wait for one that was refused three times; a join that was is then forgotten.';
 
 create function credits.handover_delivered(p_ids bigint[])
 returns integer
@@ -793,18 +818,20 @@ $$;
 
 comment on function credits.handover_delivered(bigint[]) is 'Deletes calls that their shard has answered; how many.';
 
-create function credits.handover_failed(p_id bigint, p_error text)
+create function credits.handover_failed(p_id bigint, p_error text, p_refused boolean default false)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  update credits.handovers set last_error = left(p_error, 500) where id = p_id;
+  update credits.handovers set last_error = left(p_error, 500), refusals = refusals + p_refused::integer
+  where id = p_id;
 end;
 $$;
 
-comment on function credits.handover_failed(bigint, text) is
-  'Notes why a call failed; handovers_due gives it out again at next_try_at.';
+comment on function credits.handover_failed(bigint, text, boolean) is
+  'Notes why a call failed, and whether its shard has refused it, rather than not answered; handovers_due gives it out '
+  'again at next_try_at.';
 
 create function credits.metrics_of_handovers()
 returns table (metric text, labels jsonb, value numeric)
@@ -6179,15 +6206,15 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.handover_add(text,uuid,bigint,text);
-credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text); credits.handover_findings_now();
-credits.handovers_due(integer); credits.has_accounts_here(); credits.has_barrier(text[]);
-credits.has_broadcast(); credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid);
-credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text,boolean);
+credits.handover_findings_now(); credits.handovers_due(integer); credits.handovers_forget(uuid);
+credits.has_accounts_here(); credits.has_barrier(text[]); credits.has_broadcast();
+credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_router(); credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -7425,4 +7452,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'cf4f1288fcba3998528b88741858161a8e85715b7f82ee09e1cea5d7c1d8f8a0');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '40aeb6e9ef269f4dbf7e09f93d0724ac882ddace71acec3535f1de692dea6d1c');
