@@ -137,7 +137,7 @@ declare
   cause constant text := regexp_replace(p_detail, '^Remote detail: ', '');
   remedy constant text := regexp_replace(p_hint, '^Remote hint: ', '');
 begin
-  if credits_router.is_outage(p_state, p_message) then
+  if credits_router.is_outage(p_state, p_message) and p_message not like 'no answer from %' then
     perform credits_router.raise_outage();
   -- An empty detail or hint is said as one; only an option that is left out is none.
   elsif cause = '' and remedy = '' then
@@ -151,7 +151,8 @@ begin
 end;
 $$;
 comment on function credits_router.raise_again(text, text, text, text) is
-  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer.';
+  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer, and what names others '
+  'that did not, as it is.';
 
 create function credits_router.write_check(p_function text)
 returns void
