@@ -15,12 +15,6 @@ const CALLER = [
 export function proxySql(routine: Routine): string | undefined {
   const route = routeOf(routine);
   if (route.by === "router") return undefined;
-  if (route.by === "refused") {
-    const refuses = outerSql(routine, refusal(routine, route));
-    return route.each
-      ? [innerSql(routine), eachSql(routine), refuses].join("\n")
-      : refuses;
-  }
   // As on a shard, until a file of own/ replaces it.
   if (route.by === "own") {
     const each = route.each ? [eachSql(routine)] : [];
@@ -40,15 +34,19 @@ function innerName({ schema, name }: Routine): string {
 
 /** The call of the shard that has a slot, in PL/Proxy. */
 function innerSql(routine: Routine): string {
-  const { input, schema, name, types, for_users, timeout } = routine;
-  const identity = for_users
-    ? ["caller_role text", "caller_sub text", "caller_claims text"]
-    : [];
+  const { input, schema, name, types, for_users, counts_for_day, timeout } =
+    routine;
+  const identity = [
+    ...for_users
+      ? ["caller_role text", "caller_sub text", "caller_claims text"]
+      : [],
+    ...counts_for_day ? ["used_elsewhere bigint"] : [],
+  ];
   const first = identity.length + 2;
   const values = types.map((type, i) => `$${first + i}::${type}`).join(", ");
   const call = `${schema}.${name}(${values})`;
   const [result, columns] = innerResult(routine);
-  const from = for_users ? asCaller(call) : `${call} as r`;
+  const from = for_users ? asCaller(call, counts_for_day) : `${call} as r`;
   return `create function ${innerName(routine)}(${
     ["p_slot integer", ...identity, input].filter(Boolean).join(", ")
   })
@@ -63,11 +61,18 @@ $proxy$;`;
  * The shard does what the caller may: the role and the claims are set for this one statement. OFFSET with a value
  * of the first part makes Postgres evaluate that part first, in any plan.
  */
-function asCaller(call: string): string {
+function asCaller(call: string, counts_for_day: boolean): string {
+  const [day, set] = counts_for_day
+    ? [
+      `,
+      set_config('credits.operator_used_elsewhere', coalesce($5::text, ''), true) as d`,
+      "s.a || s.b || s.c || s.d",
+    ]
+    : ["", "s.a || s.b || s.c"];
   return `(select set_config('role', $2, true) as a,
       set_config('request.jwt.claim.sub', coalesce($3, ''), true) as b,
-      set_config('request.jwt.claims', coalesce($4, ''), true) as c offset 0) as s,
-    lateral (select * from ${call} as r offset length(s.a || s.b || s.c) * 0) as r`;
+      set_config('request.jwt.claims', coalesce($4, ''), true) as c${day} offset 0) as s,
+    lateral (select * from ${call} as r offset length(${set}) * 0) as r`;
 }
 
 /** The type of the inner function, and the columns that it selects. */
@@ -85,8 +90,15 @@ function callOf(
   slot: string,
   given: (name: string) => string = (name) => name,
 ): string {
-  const { names, for_users } = routine;
-  const values = [slot, ...(for_users ? CALLER : []), ...names.map(given)];
+  const { names, for_users, counts_for_day } = routine;
+  const values = [
+    slot,
+    ...for_users ? CALLER : [],
+    ...counts_for_day
+      ? [`credits_router.operator_used_elsewhere(${slot})`]
+      : [],
+    ...names.map(given),
+  ];
   return `${innerName(routine)}(${values.join(", ")})`;
 }
 
@@ -200,11 +212,6 @@ ${does}
 ${otherwise}
     end;
   end loop;`;
-}
-
-function refusal({ name }: Routine, { reason }: { reason: string }): string {
-  return `  raise exception using errcode = '0A000', message = '${name} cannot be called through the router',
-    hint = '${reason}';`;
 }
 
 /** What each shard answers to a function, with its name: for operators. */

@@ -3453,6 +3453,19 @@ $$;
 comment on function credits.operator_used_today(uuid) is
   'Credits that an operator has given and taken since midnight (UTC), without what was approved.';
 
+create function credits.operator_used_elsewhere()
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- It can only lower what may still be moved.
+  select greatest(coalesce(nullif(current_setting('credits.operator_used_elsewhere', true), ''), '0')::bigint, 0);
+$$;
+
+comment on function credits.operator_used_elsewhere() is
+  'Credits that the calling operator has given and taken today on other shards, as their router says; else 0.';
+
 create function credits.operator_within_limits(p_operator public.credit_operators, p_credits bigint)
 returns boolean
 language plpgsql
@@ -3467,7 +3480,8 @@ begin
       'An admin sets the limits: operator_set.');
   end if;
   return coalesce(abs(p_credits) <= p_operator.max_per_action, true)
-    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id), true);
+    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id)
+      - credits.operator_used_elsewhere(), true);
 end;
 $$;
 
@@ -4785,6 +4799,83 @@ $$;
 comment on function public.operator_abilities() is
   'What an operator may do: one row per action (function operator_<action>), with the least role, and whether the '
   'calling operator may. No row for who is no operator.';
+
+create function credits.operator_day(p_operator_id uuid)
+returns table (max_per_day bigint, used bigint)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  operator public.credit_operators;
+begin
+  -- An action that is under way, of which the router no longer waits for the answer, counts, too.
+  select * into operator from public.credit_operators where user_id = p_operator_id for share;
+  return query select operator.max_per_day, credits.operator_used_today(p_operator_id);
+end;
+$$;
+
+comment on function credits.operator_day(uuid) is
+  'An operator''s limit of a day, and what of it they have used on this database. Waits for an action of theirs.';
+
+create function credits.operator_joins(
+  p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_note text
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.credit_operators (user_id, role, max_per_action, max_per_day, note)
+  values (p_user_id, p_role::public.credit_operator_role, p_max_per_action, p_max_per_day, p_note)
+  on conflict (user_id) do nothing;
+  if found then
+    return true;
+  elsif not exists (select from public.credit_operators as o where o.user_id = p_user_id and o.disabled_at is null
+    and (o.role::text, o.max_per_action, o.max_per_day, o.note)
+      is not distinct from (p_role, p_max_per_action, p_max_per_day, p_note)) then
+    raise unique_violation using message = 'duplicate key value violates unique constraint "credit_operators_pkey"',
+      detail = format('Key (user_id)=(%s) already exists.', p_user_id);
+  end if;
+  return false;
+end;
+$$;
+
+comment on function credits.operator_joins(uuid, text, bigint, bigint, text) is
+  'Inserts an operator as the owner did on the router; false: the same one is here already. Raises 23505 for one who '
+  'is here with another role, other limits or another note, or was removed.';
+
+create function credits.operator_muted(
+  p_rule text, p_before timestamptz, p_until timestamptz, p_reason text, p_idempotency_key text
+)
+returns public.operator_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- As operator_mute_alert.
+set timezone = 'UTC'
+as $$
+declare
+  operator public.credit_operators := credits.operator_enter('mute_alert', p_reason, p_idempotency_key);
+  request credits.operator_request := row('mute_alert', null, p_rule,
+    jsonb_build_object('rule', p_rule, 'until', p_until), p_reason, p_idempotency_key, null);
+  result public.operator_result := credits.operator_replay(operator.user_id, request);
+begin
+  if result.replayed then
+    return result;
+  elsif not exists (select from public.credit_alert_rules where name = p_rule) then
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table credit_alert_rules lists them.');
+  end if;
+  return credits.operator_answer(credits.operator_note(operator.user_id, request,
+    row(null, jsonb_build_object('muted_until', p_before), jsonb_build_object('muted_until', p_until)), null, null),
+    false);
+end;
+$$;
+
+comment on function credits.operator_muted(text, timestamptz, timestamptz, text, text) is
+  'Writes into the calling operator''s trail that they mute a rule, which the router does: the rules are there. Raises '
+  'what operator_mute_alert raises. p_before: until when it was muted.';
 
 create function credits.operator_views()
 returns setof text
@@ -6254,7 +6345,8 @@ credits.operator_action_discrepancies(); credits.operator_answer(public.operator
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
 credits.operator_check_other(public.credit_operators,uuid);
 credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
-credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
+credits.operator_day(uuid); credits.operator_discrepancies(boolean);
+credits.operator_do(public.credit_operators,credits.operator_request);
 credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
 credits.operator_does_book_payment(credits.operator_request);
 credits.operator_does_cancel_job(credits.operator_request);
@@ -6271,16 +6363,19 @@ credits.operator_does_set_overdraft(credits.operator_request);
 credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
+credits.operator_joins(uuid,text,bigint,bigint,text);
+credits.operator_muted(text,timestamp with time zone,timestamp with time zone,text,text);
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
 credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
 credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
-credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operator_used_elsewhere(); credits.operator_used_today(uuid); credits.operator_views();
+credits.operator_who_may(text); credits.operator_within_limits(public.credit_operators,bigint);
+credits.operators_forget(uuid[],boolean); credits.operators_now(); credits.orphan_discrepancies(uuid);
+credits.other_slot_groups(); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -7452,4 +7547,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '40aeb6e9ef269f4dbf7e09f93d0724ac882ddace71acec3535f1de692dea6d1c');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'bd36ecc6d643be34b89626f677f7ac3afa4e906b2bc8e3ba5346470af73d9f50');

@@ -1,32 +1,24 @@
 import { randomUUID } from "node:crypto";
-import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { asService, canRoute, useFleet, whileDown } from "./fleet.ts";
+import { asOperator as asAnOperator, REASON } from "./acting.ts";
+import {
+  asService,
+  canRoute,
+  useFleet,
+  whileDown,
+  withoutAnswer,
+} from "./fleet.ts";
 
-const REASON = "as the test asks for it";
+type Action = Parameters<typeof asAnOperator>[2];
 
 describe.skipIf(!canRoute)("operators past one database", () => {
   const shared = useFleet({ alone: true });
   const admin = randomUUID();
   const helper = randomUUID();
 
-  /** Acts as an operator with a second factor; a refusal is the answer, too. */
-  const asOperator = (
-    sub: string,
-    action: (tx: postgres.TransactionSql) => Promise<readonly postgres.Row[]>,
-  ) =>
-    shared.router.begin(async (tx) => {
-      const claims = JSON.stringify({
-        role: "authenticated",
-        sub,
-        aal: "aal2",
-      });
-      await tx`select set_config('role', 'authenticated', true),
-        set_config('request.jwt.claim.sub', ${sub}, true), set_config('request.jwt.claims', ${claims}, true)`;
-      return await action(tx);
-      // deno-lint-ignore no-explicit-any
-    }).catch((error) => error) as Promise<any>;
+  const asOperator = (sub: string, action: Action) =>
+    asAnOperator(shared.router, sub, action);
   const set = (sub: string, user: string, role: string, key = randomUUID()) =>
     asOperator(
       sub,
@@ -58,13 +50,8 @@ describe.skipIf(!canRoute)("operators past one database", () => {
 
   beforeAll(async () => {
     if (!canRoute) return;
-    for (const { url } of shared.fleet.shards) {
-      await onDatabase(
-        url,
-        (sql) =>
-          sql`insert into public.credit_operators (user_id, role) values (${admin}, 'admin')`,
-      );
-    }
+    await shared
+      .router`insert into public.credit_operators (user_id, role) values (${admin}, 'admin')`;
     await shared
       .router`insert into auth.users (id, email) values (${helper}, 'helper@shards.test')`;
     for (const account of shared.accounts) {
@@ -235,5 +222,23 @@ describe.skipIf(!canRoute)("operators past one database", () => {
       code: "42501",
       detail: "not_an_operator",
     });
+  });
+
+  test("a removal holds on the others while a shard's host answers nothing, which is told later", async () => {
+    expect((await set(admin, helper, "support"))[0].code).toBe("done");
+    await withoutAnswer(shared.fleet, async () => {
+      const [removed] = await remove(admin, helper, randomUUID());
+      expect(removed.details.waiting_for).toEqual(["s3"]);
+      expect(await give(shared.accounts[0]!)).toMatchObject({
+        code: "42501",
+        detail: "not_an_operator",
+      });
+    });
+    expect(await onEach(helper)).toEqual([
+      ...Array(3).fill("support removed"),
+      "support active",
+    ]);
+    await shared.router`select credits_router.run_tasks()`;
+    expect(await onEach(helper)).toEqual(Array(4).fill("support removed"));
   });
 });
