@@ -214,7 +214,8 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_groups(text); credits.ref_home(text);
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
