@@ -124,24 +124,25 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
+  transfers credits.transfer_order[];
+  transfer credits.transfer_order;
   shards text[];
   router_message text;
   router_detail text;
   router_hint text;
 begin
   perform credits_router.write_check('transfer_credits_batch');
-  -- What is no list of transfers has no shard: one of them says so.
-  if jsonb_typeof(p_transfers) = 'array' then
-    shards := array(
-      select distinct credits_router.shard_of(a.id::uuid)
-      from jsonb_array_elements(p_transfers) as t (transfer)
-      cross join lateral (values (transfer ->> 'from_account_id'), (transfer ->> 'to_account_id')) as a (id)
-      where jsonb_typeof(transfer) = 'object' and a.id ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$');
-  end if;
+  transfers := credits.transfers_read(p_transfers);
+  shards := array(select distinct credits_router.shard_of(a.id) from unnest(transfers) as t
+    cross join lateral (values (t.from_account_id), (t.to_account_id)) as a (id) where a.id is not null);
   if cardinality(shards) > 1 then
     raise exception using errcode = '0A000', message = 'the accounts of a batch live on different shards',
       hint = 'A batch is all or nothing: make these transfers one by one, with transfer_credits.';
   end if;
+  foreach transfer in array transfers loop
+    perform credits_router.tell_first(transfer.from_account_id, transfer.to_account_id);
+    perform credits_router.reference_claim('transfer', transfer.external_ref, transfer.from_account_id);
+  end loop;
   return query select * from credits_router.transfer_credits_batch(
     (select min(number) from credits_router.groups where shard = coalesce(shards[1], shard)), p_transfers);
 exception when query_canceled or others then
