@@ -69,6 +69,48 @@ describe.skipIf(!canRoute)("who leaves", () => {
     expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
   });
 
+  test("is charged no more also where two calls about them come at once", async () => {
+    const id = await people.signUp();
+    await people.deliver();
+    await people.remove(id);
+    const charge = () =>
+      asService(
+        shared.router,
+        (tx) =>
+          tx`select (public.atomic_charge_credits(${id}, 'standard-image', '{"prompt": "x"}',
+            ${randomUUID()})).code`,
+      ).then(([row]) => row!.code as string, (error) => error.code as string);
+    await shared.router.begin("read only", async (other) => {
+      await other`select public.balance_as_of(${id}, now())`;
+      // To be repeated.
+      expect(await charge()).toBe("08006");
+    });
+    expect(await charge()).toBe("account_closed");
+    expect(await people.accountOf(id)).toMatchObject({
+      balance: people.welcome,
+      closed: true,
+    });
+  });
+
+  test("is not brought back by who reads the state before", async () => {
+    const id = await people.signUp();
+    await shared.router.begin(
+      "isolation level repeatable read read only",
+      async (earlier) => {
+        await earlier`select from credits.handovers`;
+        await people.deliver();
+        await people.remove(id);
+        await people.deliver();
+        expect(await people.waitingFor(id)).toEqual([]);
+        await earlier`select public.balance_as_of(${id}, now())`;
+      },
+    );
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: true,
+      user_id: null,
+    });
+  });
+
   test("beside their sign-up grant stays away, also with two runs of the task at once", async () => {
     const id = await people.signUp();
     await people.deliver();
