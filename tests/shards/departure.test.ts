@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { TransactionSql } from "postgres";
 import { describe, expect, test } from "vitest";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { accountsOf, asService, canRoute, useFleet } from "./fleet.ts";
@@ -66,6 +67,38 @@ describe.skipIf(!canRoute)("who leaves", () => {
     expect(await charge()).toMatchObject([{ code: "charged" }]);
     await people.remove(id);
     expect(await charge()).toMatchObject([{ code: "not_a_member" }]);
+    expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
+  });
+
+  test.each([
+    [
+      "by an app key of theirs",
+      async (tx: TransactionSql, team: string, _: string, key: string) =>
+        await tx`select (c).code from public.charge_by_app_key(${team}, ${key}, 'standard-image',
+          '{"prompt": "x"}', ${randomUUID()}) as c`,
+    ],
+    [
+      "in a batch",
+      async (tx: TransactionSql, team: string, id: string) =>
+        await tx`select (c).code from public.atomic_charge_credits_batch(${team}, jsonb_build_array(
+          jsonb_build_object('model', 'standard-image', 'input', '{"prompt": "x"}'::jsonb, 'member_id', ${id}::text))) as c`,
+    ],
+  ])("spends nothing of their team %s either", async (_, charge) => {
+    const id = await people.signUp();
+    const team = (await accountsOf(shared.fleet))[1]!;
+    const charged = (key: string) =>
+      asService(shared.router, (tx) => charge(tx, team, id, key));
+    const [made] = await asService(shared.router, async (tx) => {
+      await tx`select public.create_team_account(${randomUUID()}, ${team})`;
+      await tx`select public.set_account_member(${team}, ${id}, 'admin')`;
+      await tx`select public.grant_credits(${team}, ${2 * PRICE})`;
+      return await tx`select key_id from public.create_app_key(${team}, ${id}, 'theirs')`;
+    });
+    expect(await charged(made!.key_id)).toEqual([{ code: "charged" }]);
+    await people.remove(id);
+    expect(await charged(made!.key_id)).toEqual([{
+      code: "not_a_member",
+    }]);
     expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
   });
 
