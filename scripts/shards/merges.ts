@@ -115,6 +115,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
     also: "select f.* from credits_router.find_by_mail(p_text, p_limit) as f",
   },
   "public.operator_set": OWN,
+  "public.operator_timeline": OWN,
   "public.erase_account": OWN,
   "public.person_joins": slot(
     "credits_router.account_slot(p_person_id)",
