@@ -99,34 +99,6 @@ describe.skipIf(!canRoute)("operators past one database", () => {
     expect(me).toEqual({ role: "support", used_today: "20" });
   });
 
-  test("read accounts of all shards in one order, page after page", async () => {
-    const read: string[] = [];
-    for (;;) {
-      const page = await asOperator(
-        helper,
-        (tx) =>
-          tx`select account_id from public.operator_accounts_page(${
-            read.at(-1) ?? null
-          }, 3)`,
-      );
-      if (page.length === 0) break;
-      read.push(
-        ...page.map(({ account_id }: { account_id: string }) => account_id),
-      );
-    }
-    const all = await asService(
-      shared.router,
-      (tx) => tx`select id from public.credit_accounts order by id`,
-    );
-    expect(read).toEqual(all.map(({ id }) => id));
-    expect(
-      await asOperator(
-        randomUUID(),
-        (tx) => tx`select * from public.operator_accounts_page()`,
-      ),
-    ).toMatchObject({ code: "42501", detail: "not_an_operator" });
-  });
-
   test("find a user by mail, who is on the router; nobody else does", async () => {
     const find = (sub: string) =>
       asOperator(
