@@ -2,9 +2,10 @@
  * How a function is sent that neither p_account_id nor p_job_id decides on.
  *
  * - slot: an expression over its arguments says whose shard runs it.
- * - account: as by p_account_id, which must be given.
  * - sum: all shards run it; the result is the sum of theirs. Raises at the end where one did not answer.
  * - rows: all shards run it; the result is the rows of those that answer, and what is said of one that does not.
+ * - page: the shard of the account that is named, else all: the first rows by an order. Raises where one does not answer.
+ * - search: all shards run it; raises where none finds anything and one does not answer.
  * - claim: as rows, up to a limit over all.
  * - first: shards are asked one after the other until one knows the answer.
  * - router: the router's own tables decide; it runs there as it is.
@@ -12,7 +13,7 @@
  * - new: the argument of that name is made on the router when it is null, and decides.
  */
 export type Merge =
-  | { readonly by: "sum" | "account" | "router" }
+  | { readonly by: "sum" | "router" }
   | { readonly by: "own"; readonly each?: boolean }
   | { readonly by: "slot"; readonly slot: string }
   | {
@@ -24,6 +25,8 @@ export type Merge =
     /** What the router itself adds. */
     readonly also?: string;
   }
+  | { readonly by: "page"; readonly order: string }
+  | { readonly by: "search"; readonly also?: string }
   | { readonly by: "claim"; readonly limit: string }
   | { readonly by: "first"; readonly found: string }
   | { readonly by: "new"; readonly argument: string };
@@ -90,7 +93,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
       "select 'atomic_credits_' || m.metric, m.labels || '{\"shard\": \"router\"}', m.value from credits_router.metrics() as m",
   },
   "public.operator_abilities": slot("0"),
-  "public.operator_accounts_page": OWN,
+  "public.operator_accounts_page": { by: "page", order: "r.account_id" },
   "public.operator_acknowledge_alert": has(
     "credit_alerts",
     "id",
@@ -101,20 +104,27 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_fix_discrepancy": slot(
     "credits_router.discrepancy_slot(p_class, p_subject)",
   ),
-  "public.operator_jobs_page": { by: "account" },
+  "public.operator_jobs_page": {
+    by: "page",
+    order: "r.created_at desc, r.job_id desc",
+  },
   "public.operator_mute_alert": OWN,
-  "public.operator_payments_page": { by: "account" },
+  "public.operator_payments_page": {
+    by: "page",
+    order: "r.at desc, r.payment_key desc",
+  },
   "public.operator_people": ROUTER,
   "public.operator_reconcile": OWN,
   "public.operator_reject": has("operator_approvals", "id", "p_approval_id"),
   "public.operator_remove": OWN,
-  "public.operator_request_trail": ROWS,
+  "public.operator_request_trail": { by: "search" },
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
   "public.operator_search": {
-    by: "rows",
+    by: "search",
     also: "select f.* from credits_router.find_by_mail(p_text, p_limit) as f",
   },
   "public.operator_set": OWN,
+  "public.operator_timeline": OWN,
   "public.erase_account": OWN,
   "public.person_joins": slot(
     "credits_router.account_slot(p_person_id)",
@@ -146,6 +156,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.transfer_credits": OWN,
   "public.transfer_credits_batch": OWN,
+  "public.transfer_send_batch": OWN,
   "public.transfers_in_flight": CLAIM,
   "public.verify_deployment": {
     by: "rows",

@@ -169,20 +169,6 @@ $$;
 comment on function credits_router.write_check(text) is
   'A shard would write, as its transaction is another: a GET must not, here as on one database.';
 
-create function credits_router.account_check(p_account_id uuid, p_function text)
-returns void
-language plpgsql
-stable
-as $$
-begin
-  if p_account_id is null then
-    raise exception using errcode = '0A000', message = format('%s needs an account through the router', p_function),
-      hint = 'Name the account, or read all of them on each shard.';
-  end if;
-end;
-$$;
-comment on function credits_router.account_check(uuid, text) is 'Raises 0A000 where no account says which shard to ask.';
-
 create function credits_router.slot_of_row(p_table text, p_column text, p_value text)
 returns integer
 language plpgsql

@@ -182,6 +182,11 @@ declare
   router_detail text;
   router_hint text;
 begin
+  -- One change at a time, on the shards in one order: of two admins who remove each other at once, one stays.
+  perform pg_advisory_xact_lock(hashtextextended('credits_router.operator_change', 0));
+  if p_change.caller_role is not null then
+    perform credits_router.operator_check();
+  end if;
   perform credits_router.deliver_operator_changes(p_change.user_id);
   for shard, slot, groups in select s.shard, s.slot, s.groups from credits_router.shards as s order by s.slot loop
     begin
