@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { expect } from "vitest";
-import type { Fleet } from "../../scripts/shards/config.ts";
+import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { literal } from "../../scripts/shards/sql.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
@@ -86,13 +86,19 @@ export const noteErasure = (url: string, person: string) =>
       sql`insert into public.account_erasures (account_id) values (${person})`,
   );
 
-export const hasErasure = (url: string, person: string) =>
-  onDatabase(
-    url,
-    async (sql) =>
-      (await sql`select from public.account_erasures where account_id = ${person}`)
-        .length === 1,
-  );
+export async function expectErasures(
+  shards: readonly Shard[],
+  person: string,
+): Promise<void> {
+  for (const { name, url } of shards) {
+    const noted = await onDatabase(
+      url,
+      (sql) =>
+        sql`select from public.account_erasures where account_id = ${person}`,
+    );
+    expect(noted, name).toHaveLength(1);
+  }
+}
 
 export async function expectOldRefuses(
   url: string,
@@ -203,3 +209,34 @@ export async function withReference<T>(
   });
   return result;
 }
+
+/** Has an action wait for a second operator, on an account of a slot group or on none. */
+export const noteApproval = (url: string, group: number | null) =>
+  onDatabase(url, async (sql) => {
+    const [{ id }] = await sql`
+      insert into public.operator_approvals (operator_id, action, account_id, arguments, credits, reason,
+        idempotency_key)
+      select gen_random_uuid(), 'grant', case when credits.slot_group(a.id) = ${group} then a.id end, '{}', 7,
+        'as the test asks', gen_random_uuid()
+      from (select gen_random_uuid() as id from generate_series(1, 1000)) as a
+      where (credits.slot_group(a.id) = ${group}) is not false limit 1
+      returning id` as unknown as [{ id: string }];
+    return id;
+  });
+
+/** The shards on which it waits. */
+export const approvalsOn = (
+  { shards }: Fleet,
+  id: string,
+): Promise<string[]> =>
+  Promise.all(
+    shards.map(({ name, url }) =>
+      onDatabase(url, async (sql) =>
+        (await sql`select from public.operator_approvals where id = ${id}`)
+            .length === 1
+          ? [name]
+          : [])
+    ),
+  ).then((found) =>
+    found.flat()
+  );

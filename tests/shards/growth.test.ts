@@ -7,7 +7,6 @@ import { main as shards } from "../../scripts/shards.ts";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { readFleet, writeFleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { halves } from "../../scripts/shards/move.ts";
 import { loginsSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
@@ -15,12 +14,14 @@ import { runCommand } from "../support/command.ts";
 import { accountsOf, as, asService, canRoute, rowsForRouter } from "./fleet.ts";
 import {
   addUser,
+  approvalsOn,
   changeLocale,
+  expectErasures,
   expectOldRefuses,
   followsTheRouter,
-  hasErasure,
   hasUser,
   killWhenCopying,
+  noteApproval,
   noteErasure,
   prepareTransaction,
   refsListedAt,
@@ -28,14 +29,6 @@ import {
   withPassword,
   withReference,
 } from "./growing.ts";
-
-test("a shard gives half of its groups away, so that each half is one partition", () => {
-  expect(halves({ name: "s", groups: [1, 5, 9, 13] })).toEqual([[1, 9], [
-    5,
-    13,
-  ]]);
-  expect(() => halves({ name: "s", groups: [3] })).toThrow("never divided");
-});
 
 // It changes which databases there are: a fleet of its own.
 describe.skipIf(!canRoute)("a fleet grows", () => {
@@ -152,6 +145,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     for (const ref of listed) expect(await book(owner, ref)).toBe("booked");
     // Whose account is elsewhere, and who has still to leave the teams of both halves.
     await noteErasure(fleet.shards[0]!.url, owner);
+    const approvals = await Promise.all(
+      [4, null].map((group) => noteApproval(fleet.shards[0]!.url, group)),
+    );
     const before = await total(router);
     await command("add", "s4", url, "--from", "s0");
     const grown = await readFleet(file, {});
@@ -173,19 +169,15 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       expect(await book(accounts[1]!, ref), "one account's").toBe("PT409");
       expect(await book(owner, ref)).toBe("booked");
     }
-    for (const { name, url } of grown.shards.slice(0, 2)) {
-      expect(await hasErasure(url, owner), name).toBe(true);
-    }
+    await expectErasures(grown.shards.slice(0, 2), owner);
+    expect(await Promise.all(approvals.map((id) => approvalsOn(grown, id))))
+      .toEqual([["s4"], ["s0"]]);
     const found =
       await router`select shard, answer ->> 'discrepancies' as discrepancies
       from credits_router.each_reconcile_credit_ledger(true)`;
-    expect(found.map(({ discrepancies }) => discrepancies)).toEqual([
-      "0",
-      "0",
-      "0",
-      "0",
-      "0",
-    ]);
+    expect(found.map(({ discrepancies }) => discrepancies)).toEqual(
+      grown.shards.map(() => "0"),
+    );
     await followsTheRouter(grown, router);
   });
 
