@@ -19,6 +19,9 @@ grant usage on schema public, credits to ${user}, ${reader};
 grant select (account_id, hash) on public.credit_app_keys to ${user}, ${reader};
 alter role ${user} set statement_timeout = 0;
 alter role ${reader} set statement_timeout = 0;
+-- What the router, or pgbouncer, waits for no longer is not done later.
+alter role ${user} set client_connection_check_interval = '1s';
+alter role ${reader} set client_connection_check_interval = '1s';
 do $$
 declare
   policed record;

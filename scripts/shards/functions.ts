@@ -49,11 +49,13 @@ function innerSql(routine: Routine): string {
   const call = `${schema}.${name}(${values})`;
   const [result, columns] = innerResult(routine);
   const from = for_users ? asCaller(call) : `${call} as r`;
+  const route = routeOf(routine);
+  const isLong = timeout || "each" in route && route.each;
   return `create function ${innerName(routine)}(${
     ["p_slot integer", ...identity, input].filter(Boolean).join(", ")
   })
 returns ${result} language plproxy as $proxy$
-  cluster '${timeout ? "credits_long" : "credits"}';
+  cluster '${isLong ? "credits_long" : "credits"}';
   run on p_slot;
   select ${columns} from ${from};
 $proxy$;`;
