@@ -17,6 +17,9 @@ grant anon, authenticated, service_role, credits_auditor to ${user}, ${reader};
 grant usage on schema public, credits to ${user}, ${reader};
 -- By its hash, which the service may not read, the router finds whose an app's key is.
 grant select (account_id, hash) on public.credit_app_keys to ${user}, ${reader};
+-- Operators act through the router.
+grant execute on function credits.operator_day(uuid), credits.operator_joins(uuid, text, bigint, bigint, text),
+  credits.operator_muted(text, timestamptz, timestamptz, text, text) to ${user};
 alter role ${user} set statement_timeout = 0;
 alter role ${reader} set statement_timeout = 0;
 -- What the router, or pgbouncer, waits for no longer is not done later.

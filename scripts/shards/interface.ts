@@ -24,6 +24,8 @@ export interface Routine {
   readonly timeout: string;
   /** Whether end users or auditors may execute it: the shard must know who asks. */
   readonly for_users: boolean;
+  /** Whether an operator moves credits by it: the shard must know what they moved today on the others. */
+  readonly counts_for_day: boolean;
 }
 
 /** A view that each shard computes. */

@@ -137,7 +137,7 @@ declare
   cause constant text := regexp_replace(p_detail, '^Remote detail: ', '');
   remedy constant text := regexp_replace(p_hint, '^Remote hint: ', '');
 begin
-  if credits_router.is_outage(p_state, p_message) then
+  if credits_router.is_outage(p_state, p_message) and p_message not like 'no answer from %' then
     perform credits_router.raise_outage();
   -- An empty detail or hint is said as one; only an option that is left out is none.
   elsif cause = '' and remedy = '' then
@@ -151,7 +151,8 @@ begin
 end;
 $$;
 comment on function credits_router.raise_again(text, text, text, text) is
-  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer.';
+  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer, and what names others '
+  'that did not, as it is.';
 
 create function credits_router.write_check(p_function text)
 returns void
@@ -167,20 +168,6 @@ end;
 $$;
 comment on function credits_router.write_check(text) is
   'A shard would write, as its transaction is another: a GET must not, here as on one database.';
-
-create function credits_router.account_check(p_account_id uuid, p_function text)
-returns void
-language plpgsql
-stable
-as $$
-begin
-  if p_account_id is null then
-    raise exception using errcode = '0A000', message = format('%s needs an account through the router', p_function),
-      hint = 'Name the account, or read all of them on each shard.';
-  end if;
-end;
-$$;
-comment on function credits_router.account_check(uuid, text) is 'Raises 0A000 where no account says which shard to ask.';
 
 create function credits_router.slot_of_row(p_table text, p_column text, p_value text)
 returns integer
@@ -273,7 +260,7 @@ $$;
 comment on function credits_router.places_of_caller() is
   'Accounts that the caller may have, to say which shards are asked; my_account_ids says which of them they have.';
 
-create function credits_router.answers(p_slot integer)
+create function credits_router.ping(p_slot integer)
 returns integer
 language plproxy
 as $$
@@ -281,7 +268,7 @@ as $$
   run on p_slot;
   select 1;
 $$;
-comment on function credits_router.answers(integer) is 'Raises an outage where the shard of a slot answers no call.';
+comment on function credits_router.ping(integer) is 'Raises an outage where the shard of a slot answers no call.';
 
 create function credits_router.one_answers(p_places uuid[])
 returns boolean
@@ -299,7 +286,7 @@ begin
     where s.shard in (select credits_router.shard_of(a.id) from unnest(p_places) as a (id))
   loop
     begin
-      perform credits_router.answers(slot);
+      perform credits_router.ping(slot);
       return true;
     exception when others then
       if not credits_router.is_outage(sqlstate, sqlerrm) then
@@ -358,7 +345,7 @@ comment on function credits_router.planned_for(uuid[]) is
   'Raises 0A000 where a prepared statement''s plan was made for another caller: it would leave out this one''s rows.';
 
 alter function credits_router.places_of_caller() owner to credits_router;
-alter function credits_router.answers(integer) owner to credits_router;
+alter function credits_router.ping(integer) owner to credits_router;
 alter function credits_router.one_answers(uuid[]) owner to credits_router;
 alter function credits_router.my_places() owner to credits_router;
 alter function credits_router.planned_for(uuid[]) owner to credits_router;

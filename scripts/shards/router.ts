@@ -53,7 +53,11 @@ const OWN = [
   "transfers",
   "books",
   "operators",
+  "operator_set",
+  "operator_actions",
   "operator_reads",
+  "maintenance",
+  "waiting",
   "tasks",
 ];
 
@@ -205,7 +209,8 @@ revoke execute on all functions in schema credits_router from public;
 grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
 grant select on all tables in schema credits_router, public to credits_router;
 grant insert, update, delete on credits_router.memberships, credits_router.references_waiting,
-  credits_router.operator_changes to credits_router;
+  credits_router.operator_changes, credits_router.operator_mutes to credits_router;
+grant update (muted_until) on public.credit_alert_rules to credits_router;
 grant select, insert, update, delete on credits.handovers to credits_router;
 grant select, delete on credits.sign_ups_due to credits_router;
 grant select on credits.shard, auth.users to credits_router;

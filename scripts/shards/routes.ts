@@ -45,6 +45,6 @@ export function notesSql(routine: Routine): string {
     member &&
     `  perform credits_router.membership_note(${member}, p_account_id);\n`,
     kind &&
-    `  perform credits_router.reference_claim('${kind}', p_external_ref, p_account_id);\n`,
+    `  perform credits_router.reference_claim('${kind}', p_external_ref, ${account});\n`,
   ].filter(Boolean).join("");
 }

@@ -20,6 +20,7 @@ const HANDED_OVER = [
   "credits.handovers",
   "credits_router.references_waiting",
   "credits_router.operator_changes",
+  "credits_router.operator_mutes",
 ];
 
 /**

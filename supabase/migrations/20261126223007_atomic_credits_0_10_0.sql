@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfer_send_batch,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -73,7 +73,8 @@ create type public.credit_transfer_sent as (
   parts jsonb,
   from_balance bigint,
   arrived_at timestamptz,
-  replayed boolean
+  replayed boolean,
+  to_balance bigint
 );
 
 create type public.credit_transfer_received as (
@@ -1247,8 +1248,8 @@ create table credits.external_refs (
 );
 
 comment on table credits.external_refs is
-  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
-  'credits.ref_home(external_ref), where all callers meet.';
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shards of '
+  'credits.ref_groups(external_ref), where all callers meet.';
 
 comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
 
@@ -1273,6 +1274,23 @@ comment on function credits.ref_home(text) is
   'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
   'change it.';
 
+create function credits.ref_groups(p_external_ref text)
+returns integer[]
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  home constant integer := credits.slot_group(credits.ref_home(p_external_ref));
+begin
+  return array[home, home # 1];
+end;
+$$;
+
+comment on function credits.ref_groups(text) is
+  'The slot groups whose shards list an external_ref: that of credits.ref_home, and its neighbour, which is on another '
+  'shard wherever there is one. While one of the two is down, the other knows. Never change it.';
+
 create function public.claim_external_ref(
   p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
 )
@@ -1291,7 +1309,11 @@ begin
       'kind is grant, withdrawal or transfer.');
   end if;
   perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
-  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  if exists (select from credits.shard where not slot_groups && credits.ref_groups(p_external_ref)) then
+    perform credits.raise_misuse('PT421', 'this external_ref is listed on other shards',
+      format('Send the call to those that hold slot group %s and %s.',
+        (credits.ref_groups(p_external_ref))[1], (credits.ref_groups(p_external_ref))[2]));
+  end if;
   insert into credits.external_refs as r (kind, external_ref, account_id)
   values (p_kind, p_external_ref, p_account_id)
   on conflict (kind, external_ref) do update
@@ -1307,8 +1329,8 @@ $$;
 comment on function public.claim_external_ref(text, text, uuid, uuid) is
   'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
   'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
-  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
-  '22023 for a bad argument, PT421 on another shard.';
+  'once its claim is 10 minutes old. For a router of shards; called on both that hold credits.ref_groups. Idempotent. '
+  'Raises 22023 for a bad argument, PT421 on another shard.';
 
 create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
 returns boolean
@@ -1321,7 +1343,10 @@ begin
   perform credits.caller_check('has_external_ref');
   return case p_kind
     when 'grant' then exists (select from public.credit_grants
-      where account_id = p_account_id and external_ref = p_external_ref)
+        where account_id = p_account_id and external_ref = p_external_ref)
+      or exists (select from public.payments
+        where key = p_external_ref and coalesce(account_id, claimed_account_id) = p_account_id
+          and state = 'waiting')
     when 'withdrawal' then exists (select from public.credit_withdrawals
       where account_id = p_account_id and external_ref = p_external_ref)
     when 'transfer' then exists (select from public.credit_transfers
@@ -1331,8 +1356,9 @@ end;
 $$;
 
 comment on function public.has_external_ref(uuid, text, text) is
-  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
-  'asked of the account that holds a claim, before another account gets it.';
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
+  'that waits to be granted. For a router of shards: asked of the account that holds a claim, before another account '
+  'gets it.';
 
 create function credits.external_refs_list()
 returns void
@@ -1423,7 +1449,7 @@ alter table public.credit_transfers_received enable row level security;
 comment on type public.credit_transfer_sent is
   'A transfer that the sender''s shard has sent: what transfer_receive needs to go on, and the sender''s balance now. '
   'arrived_at null: it is in flight. transfer_id null: it was made when both accounts lived on this database. '
-  'replayed: this external_ref was sent before, so nothing moved.';
+  'replayed: this external_ref was sent before, so nothing moved. to_balance: the recipient''s, where it lives here.';
 
 comment on type public.credit_transfer_received is
   'What the recipient''s shard did with a transfer, and the recipient''s balance now. refusal: why it was not taken; '
@@ -1482,6 +1508,49 @@ $$;
 comment on function credits.transfer_return_check(uuid, text) is
   'Raises PT403 for a transfer to another shard that was refused there, whenever it is repeated.';
 
+create function credits.transfer_dispatch(
+  p_sender public.credit_accounts, p_recipient public.credit_accounts, p_transfer credits.transfer_order
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  plan constant credits.burn_plan := credits.transfer_plan(p_sender, p_recipient, p_transfer.amount);
+begin
+  insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
+  values (p_sender.id, credits.transfer_id(p_sender.id, p_transfer.to_account_id, p_transfer.amount,
+      p_transfer.external_ref), p_transfer.external_ref, p_transfer.to_account_id, p_transfer.amount,
+    credits.transfer_parts(p_sender, plan));
+  perform credits.balance_announce(p_sender.id, p_sender.balance,
+    (credits.burn(p_sender, plan, 'transfer', null, p_transfer.reason)).balance);
+end;
+$$;
+
+comment on function credits.transfer_dispatch(
+  public.credit_accounts, public.credit_accounts, credits.transfer_order
+) is
+  'Takes the credits of a transfer to another shard, and notes them as in flight. p_recipient: what is known of it; '
+  'null: nothing. The caller holds the sender''s lock.';
+
+create function credits.transfer_sent(p_external_ref text, p_is_new boolean)
+returns public.credit_transfer_sent
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
+    a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not p_is_new, r.balance
+    )::public.credit_transfer_sent
+  from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
+  left join public.credit_accounts as r on r.id = t.to_account_id
+  left join public.credit_transfers_sent as s
+    on s.account_id = t.from_account_id and s.external_ref = t.external_ref
+  where t.external_ref = p_external_ref;
+$$;
+
+comment on function credits.transfer_sent(text, boolean) is 'What transfer_send answers of a transfer.';
+
 create function public.transfer_send(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
@@ -1493,7 +1562,6 @@ as $$
 declare
   ordered credits.transfer_order := row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason);
   sender public.credit_accounts;
-  plan credits.burn_plan;
   is_new boolean;
 begin
   perform credits.caller_check('transfer_send');
@@ -1505,22 +1573,10 @@ begin
   end if;
   is_new := cardinality(credits.transfers_note(array[ordered])) > 0;
   if is_new then
-    plan := credits.transfer_plan(sender, null, p_amount);
-    insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
-    values (sender.id, credits.transfer_id(sender.id, p_to_account_id, p_amount, p_external_ref), p_external_ref,
-      p_to_account_id, p_amount, credits.transfer_parts(sender, plan));
-    perform credits.balance_announce(sender.id, sender.balance,
-      (credits.burn(sender, plan, 'transfer', null, p_reason)).balance);
+    perform credits.transfer_dispatch(sender, null, ordered);
   end if;
   perform credits.transfer_return_check(sender.id, p_external_ref);
-  return (
-    select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
-      a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not is_new
-      )::public.credit_transfer_sent
-    from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
-    left join public.credit_transfers_sent as s
-      on s.account_id = t.from_account_id and s.external_ref = t.external_ref
-    where t.external_ref = p_external_ref);
+  return credits.transfer_sent(p_external_ref, is_new);
 end;
 $$;
 
@@ -1531,6 +1587,52 @@ comment on function public.transfer_send(uuid, uuid, bigint, text, text) is
   'the same external_ref takes nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or '
   'the sender owes credits of a revoked grant, PT403 for a closed account and for a transfer that has come back, '
   'PT409 when the external_ref was another transfer, PT421 when the sender lives on another shard.';
+
+create function public.transfer_send_batch(p_transfers jsonb, p_closed uuid[] default '{}')
+returns setof public.credit_transfer_sent
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  transfers constant credits.transfer_order[] := credits.transfers_read(p_transfers);
+  transfer credits.transfer_order;
+  sender public.credit_accounts;
+  recipient public.credit_accounts;
+  new_refs text[];
+begin
+  perform credits.caller_check('transfer_send_batch');
+  perform credits.transfer_check(t) from unnest(transfers) as t;
+  perform credits.own_account_check(t.from_account_id) from unnest(transfers) as t;
+  -- As in transfers_make: all that live here, before anything moves.
+  perform credits.accounts_lock(credits.own_accounts(array(
+    select unnest(array[t.from_account_id, t.to_account_id]) from unnest(transfers) as t)));
+  perform credits.account_refill_due(t.from_account_id) from unnest(transfers) as t;
+  new_refs := credits.transfers_note(transfers);
+  foreach transfer in array transfers loop
+    if transfer.external_ref <> all (new_refs) then
+      perform credits.transfer_return_check(transfer.from_account_id, transfer.external_ref);
+    else
+      select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
+      select * into recipient from public.credit_accounts where id = transfer.to_account_id;
+      if found then
+        perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
+      else
+        recipient.closed_at := case when transfer.to_account_id = any (p_closed) then now() end;
+        perform credits.transfer_dispatch(sender, recipient, transfer);
+      end if;
+    end if;
+    return next credits.transfer_sent(transfer.external_ref, transfer.external_ref = any (new_refs));
+    new_refs := array_remove(new_refs, transfer.external_ref);
+  end loop;
+end;
+$$;
+
+comment on function public.transfer_send_batch(jsonb, uuid[]) is
+  'The first step of transfer_credits_batch where all senders live on this shard, and recipients on others: makes the '
+  'transfers between accounts of this shard, and sends the others as transfer_send does, all or nothing, in their '
+  'order. p_closed: accounts of other shards that are known to be closed. Go on with each transfer that has a '
+  'transfer_id and has not arrived. Raises what transfer_credits_batch and transfer_send raise.';
 
 create function credits.transfer_arrival(
   p_account public.credit_accounts, p_from_account_id uuid, p_external_ref text, p_parts jsonb, p_reason text
@@ -3453,6 +3555,19 @@ $$;
 comment on function credits.operator_used_today(uuid) is
   'Credits that an operator has given and taken since midnight (UTC), without what was approved.';
 
+create function credits.operator_used_elsewhere()
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- It can only lower what may still be moved.
+  select greatest(coalesce(nullif(current_setting('credits.operator_used_elsewhere', true), ''), '0')::bigint, 0);
+$$;
+
+comment on function credits.operator_used_elsewhere() is
+  'Credits that the calling operator has given and taken today on other shards, as their router says; else 0.';
+
 create function credits.operator_within_limits(p_operator public.credit_operators, p_credits bigint)
 returns boolean
 language plpgsql
@@ -3467,7 +3582,8 @@ begin
       'An admin sets the limits: operator_set.');
   end if;
   return coalesce(abs(p_credits) <= p_operator.max_per_action, true)
-    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id), true);
+    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id)
+      - credits.operator_used_elsewhere(), true);
 end;
 $$;
 
@@ -4785,6 +4901,83 @@ $$;
 comment on function public.operator_abilities() is
   'What an operator may do: one row per action (function operator_<action>), with the least role, and whether the '
   'calling operator may. No row for who is no operator.';
+
+create function credits.operator_day(p_operator_id uuid)
+returns table (max_per_day bigint, used bigint)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  operator public.credit_operators;
+begin
+  -- An action that is under way, of which the router no longer waits for the answer, counts, too.
+  select * into operator from public.credit_operators where user_id = p_operator_id for share;
+  return query select operator.max_per_day, credits.operator_used_today(p_operator_id);
+end;
+$$;
+
+comment on function credits.operator_day(uuid) is
+  'An operator''s limit of a day, and what of it they have used on this database. Waits for an action of theirs.';
+
+create function credits.operator_joins(
+  p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_note text
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.credit_operators (user_id, role, max_per_action, max_per_day, note)
+  values (p_user_id, p_role::public.credit_operator_role, p_max_per_action, p_max_per_day, p_note)
+  on conflict (user_id) do nothing;
+  if found then
+    return true;
+  elsif not exists (select from public.credit_operators as o where o.user_id = p_user_id and o.disabled_at is null
+    and (o.role::text, o.max_per_action, o.max_per_day, o.note)
+      is not distinct from (p_role, p_max_per_action, p_max_per_day, p_note)) then
+    raise unique_violation using message = 'duplicate key value violates unique constraint "credit_operators_pkey"',
+      detail = format('Key (user_id)=(%s) already exists.', p_user_id);
+  end if;
+  return false;
+end;
+$$;
+
+comment on function credits.operator_joins(uuid, text, bigint, bigint, text) is
+  'Inserts an operator as the owner did on the router; false: the same one is here already. Raises 23505 for one who '
+  'is here with another role, other limits or another note, or was removed.';
+
+create function credits.operator_muted(
+  p_rule text, p_before timestamptz, p_until timestamptz, p_reason text, p_idempotency_key text
+)
+returns public.operator_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- As operator_mute_alert.
+set timezone = 'UTC'
+as $$
+declare
+  operator public.credit_operators := credits.operator_enter('mute_alert', p_reason, p_idempotency_key);
+  request credits.operator_request := row('mute_alert', null, p_rule,
+    jsonb_build_object('rule', p_rule, 'until', p_until), p_reason, p_idempotency_key, null);
+  result public.operator_result := credits.operator_replay(operator.user_id, request);
+begin
+  if result.replayed then
+    return result;
+  elsif not exists (select from public.credit_alert_rules where name = p_rule) then
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table credit_alert_rules lists them.');
+  end if;
+  return credits.operator_answer(credits.operator_note(operator.user_id, request,
+    row(null, jsonb_build_object('muted_until', p_before), jsonb_build_object('muted_until', p_until)), null, null),
+    false);
+end;
+$$;
+
+comment on function credits.operator_muted(text, timestamptz, timestamptz, text, text) is
+  'Writes into the calling operator''s trail that they mute a rule, which the router does: the rules are there. Raises '
+  'what operator_mute_alert raises. p_before: until when it was muted.';
 
 create function credits.operator_views()
 returns setof text
@@ -6254,7 +6447,8 @@ credits.operator_action_discrepancies(); credits.operator_answer(public.operator
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
 credits.operator_check_other(public.credit_operators,uuid);
 credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
-credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
+credits.operator_day(uuid); credits.operator_discrepancies(boolean);
+credits.operator_do(public.credit_operators,credits.operator_request);
 credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
 credits.operator_does_book_payment(credits.operator_request);
 credits.operator_does_cancel_job(credits.operator_request);
@@ -6271,16 +6465,19 @@ credits.operator_does_set_overdraft(credits.operator_request);
 credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
+credits.operator_joins(uuid,text,bigint,bigint,text);
+credits.operator_muted(text,timestamp with time zone,timestamp with time zone,text,text);
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
 credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
 credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
-credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operator_used_elsewhere(); credits.operator_used_today(uuid); credits.operator_views();
+credits.operator_who_may(text); credits.operator_within_limits(public.credit_operators,bigint);
+credits.operators_forget(uuid[],boolean); credits.operators_now(); credits.orphan_discrepancies(uuid);
+credits.other_slot_groups(); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -6317,7 +6514,8 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_groups(text); credits.ref_home(text);
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -6371,12 +6569,14 @@ credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amo
 credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
+credits.transfer_dispatch(public.credit_accounts,public.credit_accounts,credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
 credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
 credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
-credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
+credits.transfer_return_check(uuid,text); credits.transfer_sent(text,boolean);
+credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -6453,8 +6653,9 @@ public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
 public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
-public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.transfer_send_batch(jsonb,uuid[]); public.transfers_in_flight(integer); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.verify_operator_actions(uuid);
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
@@ -7437,7 +7638,7 @@ as $$
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
-    transfer_finish transfer_receive transfer_send transfers_in_flight
+    transfer_finish transfer_receive transfer_send transfer_send_batch transfers_in_flight
     verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
@@ -7452,4 +7653,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '40aeb6e9ef269f4dbf7e09f93d0724ac882ddace71acec3535f1de692dea6d1c');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '47dcc502b79fc77d30469294767947755515b0cc3f76a05725ae5e134511f693');

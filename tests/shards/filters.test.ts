@@ -37,6 +37,7 @@ describe.skipIf(!canRoute)("a user's filter", () => {
     fresh = postgres(fleet.router, { max: 1, prepare: false });
   });
   afterAll(async () => {
+    if (!canRoute) return;
     await fresh?.end();
     await planWith("on");
   });

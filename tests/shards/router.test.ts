@@ -43,10 +43,6 @@ describe.skipIf(!canRoute)("a router of four shards is as one database", () => {
       where c.relnamespace = 'credits_router'::regnamespace and has_table_privilege(r.role, c.oid, 'select')`;
     expect(readable).toEqual([]);
   });
-
-  test("what cannot be done is refused", async () => {
-    await refusesWhatItCannotDo(shared.router);
-  });
 });
 
 async function movesCredits(
@@ -149,16 +145,4 @@ async function saysWhatWentWrong(
     (tx) => tx`select public.grant_credits(${id!}, 1)`,
   ).catch((error) => error);
   expect(denied.code).toBe("42501");
-}
-
-async function refusesWhatItCannotDo(router: postgres.Sql): Promise<void> {
-  const refused = await service(
-    router,
-    (tx) => tx`select public.archive_ledger(now())`,
-  )
-    .catch((error) => error);
-  expect(refused.code).toBe("0A000");
-  expect(refused.hint).toMatch(
-    /^Its result cannot be merged: select \* from credits_router.each_archive/,
-  );
 }

@@ -147,7 +147,8 @@ credits.operator_action_discrepancies(); credits.operator_answer(public.operator
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
 credits.operator_check_other(public.credit_operators,uuid);
 credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
-credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
+credits.operator_day(uuid); credits.operator_discrepancies(boolean);
+credits.operator_do(public.credit_operators,credits.operator_request);
 credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
 credits.operator_does_book_payment(credits.operator_request);
 credits.operator_does_cancel_job(credits.operator_request);
@@ -164,16 +165,19 @@ credits.operator_does_set_overdraft(credits.operator_request);
 credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
+credits.operator_joins(uuid,text,bigint,bigint,text);
+credits.operator_muted(text,timestamp with time zone,timestamp with time zone,text,text);
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
 credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
 credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
-credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operator_used_elsewhere(); credits.operator_used_today(uuid); credits.operator_views();
+credits.operator_who_may(text); credits.operator_within_limits(public.credit_operators,bigint);
+credits.operators_forget(uuid[],boolean); credits.operators_now(); credits.orphan_discrepancies(uuid);
+credits.other_slot_groups(); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -210,7 +214,8 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_groups(text); credits.ref_home(text);
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -264,12 +269,14 @@ credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amo
 credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
+credits.transfer_dispatch(public.credit_accounts,public.credit_accounts,credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
 credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
 credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
-credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
+credits.transfer_return_check(uuid,text); credits.transfer_sent(text,boolean);
+credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -346,8 +353,9 @@ public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
 public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
-public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.transfer_send_batch(jsonb,uuid[]); public.transfers_in_flight(integer); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.verify_operator_actions(uuid);
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
