@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -9,6 +9,7 @@ import {
   GROUPS,
   partitionOf,
   readFleet,
+  writeFleet,
 } from "../../scripts/shards/config.ts";
 import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
 
@@ -82,6 +83,20 @@ test.each([
     expect(refused).not.toContain("secret");
   },
 );
+
+test("a file that its owner alone may read stays one, as URLs may have passwords", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "atomic-credits-config-"));
+  const file = join(folder, "shards.json");
+  const url = "postgresql://me:secret@db/s0";
+  const shard = { name: "s0", url, groups: modulo(1, 0) };
+  await writeFile(file, JSON.stringify({ router: url, shards: [shard] }));
+  for (const mode of [0o600, 0o640]) {
+    await chmod(file, mode);
+    await writeFleet(file, await readFleet(file, {}));
+    expect((await stat(file)).mode & 0o777).toBe(mode);
+  }
+  await rm(folder, { recursive: true });
+});
 
 test("pgbouncer asks shards for the TLS that they ask for", () => {
   const shard = (name: string, query: string) => {
