@@ -7,6 +7,7 @@ import {
   createAnonymousClient,
   createServiceClient,
   createUser,
+  signUp,
 } from "./support/user.ts";
 
 const SIGN_UP_CREDITS = 5_000;
@@ -22,7 +23,7 @@ describe("sign-up", () => {
   });
 
   test("opens an account with the sign-up grant", async () => {
-    const user = await createUser({ credits: 0 });
+    const user = await signUp();
     const { data } = await user.client.from("credit_accounts").select()
       .single();
     expect(data).toMatchObject({ id: user.id, balance: SIGN_UP_CREDITS });
@@ -30,6 +31,17 @@ describe("sign-up", () => {
     expect(entries.data).toMatchObject([
       { seq: 1, delta: SIGN_UP_CREDITS, kind: "grant" },
     ]);
+  });
+
+  test("lets the user generate at once with the grant", async () => {
+    const user = await signUp();
+    const made = await user.client.functions.invoke("generate", {
+      body: SMALL_IMAGE,
+    });
+    expect(made.error).toBeNull();
+    const { data } = await user.client.from("credit_accounts").select()
+      .single();
+    expect(data!.balance).toBeLessThan(SIGN_UP_CREDITS);
   });
 
   test("lets the user sign in again with the password", async () => {

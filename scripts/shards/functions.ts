@@ -1,26 +1,9 @@
 import { callOf, innerSql } from "./calls.ts";
 import type { Routine } from "./interface.ts";
-import { MEMBERS, type Merge, MERGES, REFERENCES } from "./merges.ts";
+import type { Merge } from "./merges.ts";
+import { notesSql, routeOf } from "./routes.ts";
 
 const VOLATILITY = { v: "volatile", s: "stable", i: "immutable" };
-
-/** @throws for a function that neither an account, a job nor the list of merges decides on */
-export function routeOf({ schema, name, names }: Routine): Merge {
-  const merge = MERGES[`${schema}.${name}`];
-  if (merge) return merge;
-  const account = names.find((name) =>
-    ["p_account_id", "p_from_account_id", "p_to_account_id"].includes(name)
-  );
-  if (account) {
-    return { by: "slot", slot: `credits_router.account_slot(${account})` };
-  }
-  if (names.includes("p_job_id")) {
-    return { by: "slot", slot: "credits_router.job_slot(p_job_id)" };
-  }
-  throw new Error(
-    `${schema}.${name} has no p_account_id and no p_job_id: say in merges.ts how the results of all shards merge`,
-  );
-}
 
 /** The function on the router, under its own name and with its own result; undefined: as it is on a shard. */
 export function proxySql(routine: Routine): string | undefined {
@@ -69,9 +52,12 @@ ${
     case "page": {
       const ofAccount = routine.names.includes("p_account_id")
         ? `  if p_account_id is not null then
-    return query select * from ${
-          callOf(routine, "credits_router.account_slot(p_account_id)")
-        };
+  ${
+          oneSql(
+            routine,
+            callOf(routine, "credits_router.account_slot(p_account_id)"),
+          )
+        }
     return;
   end if;
 `
@@ -153,15 +139,8 @@ ${
 
 /** One shard does it. */
 function oneSql(routine: Routine, call: string): string {
-  const { returns_set, returns_void, schema, name } = routine;
-  const member = MEMBERS[`${schema}.${name}`];
-  const kind = REFERENCES[`${schema}.${name}`];
-  const note = [
-    member &&
-    `  perform credits_router.membership_note(${member}, p_account_id);\n`,
-    kind &&
-    `  perform credits_router.reference_claim('${kind}', p_external_ref, p_account_id);\n`,
-  ].filter(Boolean).join("");
+  const { returns_set, returns_void } = routine;
+  const note = notesSql(routine);
   if (returns_void) return `${note}  perform ${call};`;
   if (returns_set) return `${note}  return query select * from ${call};`;
   return `${note}  return ${call};`;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import postgres from "postgres";
+import { optionsOfUrl } from "./address.ts";
 
 /** A function that somebody may execute, as the catalog of a shard has it. */
 export interface Routine {
@@ -70,7 +71,8 @@ export async function onDatabase<T>(
   url: string,
   action: (sql: postgres.Sql) => Promise<T>,
 ): Promise<T> {
-  const sql = postgres(url, {
+  const sql = postgres({
+    ...optionsOfUrl(url),
     max: 1,
     onnotice: () => {},
     connection: { search_path: "pg_catalog" },

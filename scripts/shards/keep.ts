@@ -13,10 +13,14 @@ export async function keep(
   { name, groups }: Shard,
   isNew: boolean,
 ): Promise<void> {
-  const tables = await sql<{ name: string; key: string }[]>`
+  const tables = await sql<
+    { name: string; key: string; is_elsewhere: string }[]
+  >`
     select format('%I.%I', n.nspname, c.relname) as name,
+      a.attname::text as key,
       -- An external_ref stands where it is looked up, wherever its account lives.
-      case c.relname when 'external_refs' then 'credits.ref_home(external_ref)' else a.attname::text end as key
+      case c.relname when 'external_refs' then 'not credits.ref_groups(external_ref) && $1::integer[]'
+        else format('credits.slot_group(%s) <> all ($1::integer[])', a.attname) end as is_elsewhere
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where n.nspname in ('public', 'credits') and c.relkind = 'r' and a.atttypid = 'uuid'::regtype
@@ -33,11 +37,10 @@ export async function keep(
     for (const { table, name } of guards) {
       await tx.unsafe(`alter table ${table} disable trigger ${name}`);
     }
-    for (const { name: table, key } of tables) {
+    for (const { name: table, key, is_elsewhere } of tables) {
       await tx.unsafe(
         // What is nobody's stays on the old one.
-        `delete from only ${table} where credits.slot_group(${key}) <> all ($1::integer[])
-          or ${key} is null and $2`,
+        `delete from only ${table} where ${is_elsewhere} or ${key} is null and $2`,
         [[...groups], isNew],
       );
     }

@@ -53,7 +53,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.apply_retention": SUM,
   "public.apply_schedule": SUM,
   "public.archive_ledger": OWN_AND_EACH,
-  "public.book_payment": slot("credits_router.payment_slot(p_payment)"),
+  "public.book_payment": slot("credits_router.booking_slot(p_payment)"),
   "public.book_subscription": slot(
     "credits_router.payment_slot(p_subscription)",
   ),
@@ -177,6 +177,7 @@ export const MEMBERS: Readonly<Record<string, string>> = {
 /** Functions whose external_ref may be one account's alone, and what it names there. */
 export const REFERENCES: Readonly<Record<string, string>> = {
   "public.grant_credits": "grant",
+  "public.transfer_send": "transfer",
   "public.withdraw_credits": "withdrawal",
 };
 

@@ -9,8 +9,6 @@ const NOT_THERE = [
   "the booking: an error, nothing of the event stays",
   // It locks a table of the one database.
   "says what to do when the database cuts the check off",
-  // A task opens the account on its shard.
-  "opens an account with the sign-up grant",
   // One row per shard; a label that names it.
   "reads in one row that the books are right",
   "are OpenMetrics for a scraper that prefers it",

@@ -1,6 +1,7 @@
 /** HTTP tests that run on a router of four shards as they do on one database. */
 export const FILES: readonly string[] = [
   "tests/shards/outage_over_http.ts",
+  "tests/shards/verify_over_http.ts",
   "tests/alerts.test.ts",
   "tests/app_keys.test.ts",
   "tests/authentication.test.ts",
@@ -20,6 +21,7 @@ export const FILES: readonly string[] = [
   "tests/gateway.test.ts",
   "tests/generate.test.ts",
   "tests/hostile_text.test.ts",
+  "tests/hostile_users.test.ts",
   "tests/http_forms.test.ts",
   "tests/image_size.test.ts",
   "tests/jobs.test.ts",
@@ -46,6 +48,7 @@ export const FILES: readonly string[] = [
   "tests/payment_events_refused.test.ts",
   "tests/payment_events_signed.test.ts",
   "tests/payments_checkout.test.ts",
+  "tests/payments_command.test.ts",
   "tests/payments_read.test.ts",
   "tests/payments_return.test.ts",
   "tests/payments_sandbox.test.ts",
@@ -108,11 +111,10 @@ export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
       "tests/user_deletion.test.ts",
       "tests/user_return.test.ts",
     ],
-  "asks at once for the account that a task opens on its shard": [
-    "tests/auth_admin.test.ts",
-    "tests/hostile_users.test.ts",
-    "tests/payments_command.test.ts",
-  ],
+  "reads tables as their owner at once after a sign-up, before any call about the user":
+    [
+      "tests/auth_admin.test.ts",
+    ],
   "reads the catalog of one database, or compares answers that name it": [
     "tests/access_matrix.test.ts",
     "tests/functions_privileges.test.ts",

@@ -700,6 +700,7 @@ create table credits.handovers (
   added_in xid8 not null default pg_current_xact_id(),
   requested_at timestamptz not null default clock_timestamp(),
   attempts integer not null default 0,
+  refusals integer not null default 0,
   next_try_at timestamptz not null default clock_timestamp(),
   last_error text
 );
@@ -721,6 +722,9 @@ comment on column credits.handovers.code is
   'Why there is no sign-up grant, for credit_request_events; null: no reason.';
 
 comment on column credits.handovers.added_in is 'The transaction, in which a sign-up may still fill in amount or code.';
+
+comment on column credits.handovers.refusals is
+  'How often its shard has answered with an error. From the third on it holds up no deletion and no erasure.';
 
 comment on column credits.handovers.next_try_at is
   'When it is due again: after each attempt later, at most 10 minutes.';
@@ -753,11 +757,30 @@ comment on function credits.handover_add(text, uuid, bigint, text) is
   'Notes a call for the shards that hold other slot groups than this database: for a join that of the person''s '
   'account, else each. Nothing where all accounts are here.';
 
+create function credits.handovers_forget(p_person_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  delete from credits.handovers as h
+  where h.id in (
+    select j.id from credits.handovers as j
+    where j.kind = 'join' and j.refusals >= 3 and (p_person_id is null or j.person_id = p_person_id)
+      and exists (select from credits.handovers as l
+        where l.person_id = j.person_id and l.slot_group = j.slot_group and l.id > j.id and l.kind <> 'join')
+    for update skip locked);
+$$;
+
+comment on function credits.handovers_forget(uuid) is
+  'Deletes joins (null: of all persons) that were refused three times, of a person who has left since or was erased: '
+  'told after that, they would bring them back.';
+
 create function credits.handovers_due(p_limit integer default 100)
 returns setof credits.handovers
 language sql
 set search_path = '', pg_temp
 as $$
+  select credits.handovers_forget(null);
   update credits.handovers as h
   set attempts = h.attempts + 1,
     next_try_at = clock_timestamp()
@@ -766,7 +789,8 @@ as $$
     select w.id from credits.handovers as w
     where w.next_try_at <= clock_timestamp()
       and not exists (select from credits.handovers as e
-        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id)
+        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id
+          and (e.refusals < 3 or 'join' in (e.kind, w.kind)))
     -- Those of a shard that is down for long do not hold up the others.
     order by w.attempts, w.id limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
@@ -775,7 +799,8 @@ $$;
 
 comment on function credits.handovers_due(integer) is
   'Takes up to p_limit calls that are due, those that failed least first, and counts the attempt: of a person, for '
-  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at.';
+  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at. A '
+  'deletion or an erasure does not wait for one that was refused three times; a join that was is then forgotten.';
 
 create function credits.handover_delivered(p_ids bigint[])
 returns integer
@@ -793,18 +818,20 @@ $$;
 
 comment on function credits.handover_delivered(bigint[]) is 'Deletes calls that their shard has answered; how many.';
 
-create function credits.handover_failed(p_id bigint, p_error text)
+create function credits.handover_failed(p_id bigint, p_error text, p_refused boolean default false)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  update credits.handovers set last_error = left(p_error, 500) where id = p_id;
+  update credits.handovers set last_error = left(p_error, 500), refusals = refusals + p_refused::integer
+  where id = p_id;
 end;
 $$;
 
-comment on function credits.handover_failed(bigint, text) is
-  'Notes why a call failed; handovers_due gives it out again at next_try_at.';
+comment on function credits.handover_failed(bigint, text, boolean) is
+  'Notes why a call failed, and whether its shard has refused it, rather than not answered; handovers_due gives it out '
+  'again at next_try_at.';
 
 create function credits.metrics_of_handovers()
 returns table (metric text, labels jsonb, value numeric)
@@ -1220,8 +1247,8 @@ create table credits.external_refs (
 );
 
 comment on table credits.external_refs is
-  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
-  'credits.ref_home(external_ref), where all callers meet.';
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shards of '
+  'credits.ref_groups(external_ref), where all callers meet.';
 
 comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
 
@@ -1246,6 +1273,23 @@ comment on function credits.ref_home(text) is
   'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
   'change it.';
 
+create function credits.ref_groups(p_external_ref text)
+returns integer[]
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  home constant integer := credits.slot_group(credits.ref_home(p_external_ref));
+begin
+  return array[home, home # 1];
+end;
+$$;
+
+comment on function credits.ref_groups(text) is
+  'The slot groups whose shards list an external_ref: that of credits.ref_home, and its neighbour, which is on another '
+  'shard wherever there is one. While one of the two is down, the other knows. Never change it.';
+
 create function public.claim_external_ref(
   p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
 )
@@ -1264,7 +1308,11 @@ begin
       'kind is grant, withdrawal or transfer.');
   end if;
   perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
-  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  if exists (select from credits.shard where not slot_groups && credits.ref_groups(p_external_ref)) then
+    perform credits.raise_misuse('PT421', 'this external_ref is listed on other shards',
+      format('Send the call to those that hold slot group %s and %s.',
+        (credits.ref_groups(p_external_ref))[1], (credits.ref_groups(p_external_ref))[2]));
+  end if;
   insert into credits.external_refs as r (kind, external_ref, account_id)
   values (p_kind, p_external_ref, p_account_id)
   on conflict (kind, external_ref) do update
@@ -1280,8 +1328,8 @@ $$;
 comment on function public.claim_external_ref(text, text, uuid, uuid) is
   'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
   'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
-  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
-  '22023 for a bad argument, PT421 on another shard.';
+  'once its claim is 10 minutes old. For a router of shards; called on both that hold credits.ref_groups. Idempotent. '
+  'Raises 22023 for a bad argument, PT421 on another shard.';
 
 create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
 returns boolean
@@ -1294,7 +1342,10 @@ begin
   perform credits.caller_check('has_external_ref');
   return case p_kind
     when 'grant' then exists (select from public.credit_grants
-      where account_id = p_account_id and external_ref = p_external_ref)
+        where account_id = p_account_id and external_ref = p_external_ref)
+      or exists (select from public.payments
+        where key = p_external_ref and coalesce(account_id, claimed_account_id) = p_account_id
+          and state = 'waiting')
     when 'withdrawal' then exists (select from public.credit_withdrawals
       where account_id = p_account_id and external_ref = p_external_ref)
     when 'transfer' then exists (select from public.credit_transfers
@@ -1304,8 +1355,9 @@ end;
 $$;
 
 comment on function public.has_external_ref(uuid, text, text) is
-  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
-  'asked of the account that holds a claim, before another account gets it.';
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
+  'that waits to be granted. For a router of shards: asked of the account that holds a claim, before another account '
+  'gets it.';
 
 create function credits.external_refs_list()
 returns void
@@ -6270,15 +6322,15 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.handover_add(text,uuid,bigint,text);
-credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text); credits.handover_findings_now();
-credits.handovers_due(integer); credits.has_accounts_here(); credits.has_barrier(text[]);
-credits.has_broadcast(); credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid);
-credits.has_no_address(jsonb); credits.has_storage(); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.input_delete(uuid,text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.installed_release();
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_given_back(public.payments); credits.is_operator_view(oid); credits.is_own_account(uuid);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.handover_delivered(bigint[]); credits.handover_failed(bigint,text,boolean);
+credits.handover_findings_now(); credits.handovers_due(integer); credits.handovers_forget(uuid);
+credits.has_accounts_here(); credits.has_barrier(text[]); credits.has_broadcast();
+credits.has_identity_to_come(jsonb); credits.has_left_traces(uuid); credits.has_no_address(jsonb);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.installed_release(); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments); credits.is_operator_view(oid);
+credits.is_own_account(uuid); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_reason(text);
 credits.is_router(); credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -6372,9 +6424,10 @@ credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_is_gone_check(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
 credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
-credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.plans_refilling(timestamp with time zone); credits.policy_is_of_services(regclass,text);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -6384,7 +6437,8 @@ credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jo
 credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.ref_home(text); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.ref_groups(text); credits.ref_home(text);
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -7172,6 +7226,68 @@ comment on function credits.check_shard() is
   'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none. '
   'Of a router: that it has none.';
 
+create or replace function credits.check_installation()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
+begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
+  return next credits.check_none('tables, views, functions and types exist',
+    (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
+     where case o.kind when 'type' then to_regtype(o.identity)::oid
+       when 'function' then to_regprocedure(o.identity)::oid
+       else to_regclass(o.identity)::oid end is null),
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data '
+    'apart, and apply again.');
+  return next credits.check_none('every trigger is there, also on auth.users',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
+  return next credits.check_none('every policy is there',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('no policy lets through more',
+    (select array_agg(format('%s on %s', f.part_name, f.table_name)) from credits.deployed_parts() as f
+     where f.kind = 'policy' and f.table_name in (select r.oid::regclass::text from credits.deployed_relations() as r)
+       and not exists (
+         select from credits.delivered_parts() as w
+         where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g')
+             = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))
+       and not credits.policy_is_of_services(f.table_name::regclass, f.part_name)),
+    'These are not delivered, or have another condition: drop policy … on …; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('users see their jobs change',
+    case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
+      then array['there is no publication supabase_realtime']
+      else nullif(array(select credits.repair_statements('publication')), '{}') end,
+    'If there is no such publication: create publication supabase_realtime; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('privileges are the delivered ones',
+    (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity)
+       from credits.privilege_differences()), again);
+end;
+$$;
+
+create function credits.policy_is_of_services(p_table regclass, p_name text)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_policy as p where p.polrelid = p_table and p.polname = p_name
+    and 0 <> all (p.polroles)
+    and not exists (select from unnest(p.polroles) as r (id) where not pg_has_role(r.id, 'service_role', 'member')))
+$$;
+
+comment on function credits.policy_is_of_services(regclass, text) is
+  'Whether a policy is for roles alone that may become service_role, which reads all rows without it.';
+
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
 language plpgsql
@@ -7457,4 +7573,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '161cc840ad2d6b3feaea3d982b8afbfad6d0533c6e69b6f5ade2de80a365df45');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'c716b92187882904ebd013d5049ad32fdf0565acce2a5c69e2cba395dd85c0cf');

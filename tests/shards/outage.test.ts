@@ -13,6 +13,7 @@ import {
   canRoute,
   lastShard,
   useFleet,
+  whileDown,
   withLastAt,
   withoutAnswer,
 } from "./fleet.ts";
@@ -134,6 +135,46 @@ describe.skipIf(!canRoute)("a shard that does not answer", () => {
         (tx) => tx`select id from public.credit_accounts`,
       );
       await expect(seen).rejects.toMatchObject({ code: "08006" });
+    });
+  });
+
+  test("lets nobody back into a team that they have left, should it come back just then", async () => {
+    const { router, fleet } = shared;
+    const [user, owner, , team] = await accountsOf(fleet) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    await asService(router, async (tx) => {
+      await tx`select public.create_team_account(${owner}, ${team})`;
+      await tx`select public.set_account_member(${team}, ${user}, 'member')`;
+    });
+    // Without the router, which lists them until the hour is full.
+    await onDatabase(
+      fleet.shards[3]!.url,
+      (sql) => sql`delete from public.account_members where user_id = ${user}`,
+    );
+    /** As policies ask, which users cannot. */
+    const mayRead = async () => {
+      const ids = await as(
+        router,
+        "none",
+        user,
+        (tx) => tx`select credits.my_account_ids() as id`,
+      );
+      return ids.map(({ id }) => id as string);
+    };
+    expect(await mayRead()).not.toContain(team);
+    await whileDown(async () => {
+      expect(await mayRead()).not.toContain(team);
+      const seen = as(
+        router,
+        "authenticated",
+        user,
+        (tx) => tx`select id from public.credit_accounts where id = ${team}`,
+      );
+      await expect(seen).rejects.toMatchObject({ code: "08001" });
     });
   });
 });

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
-import { onDatabase } from "../../scripts/shards/interface.ts";
 import {
   accountsOf,
   asService,
@@ -10,7 +9,7 @@ import {
   withoutAnswer,
 } from "./fleet.ts";
 
-describe.skipIf(!canRoute)("people and references past one database", () => {
+describe.skipIf(!canRoute)("people past one database", () => {
   const shared = useFleet({ alone: true });
   afterAll(async () => {
     if (canRoute) {
@@ -35,14 +34,6 @@ describe.skipIf(!canRoute)("people and references past one database", () => {
       .router`select credits_router.deliver_handovers() as calls`;
     return row!.calls as number;
   };
-  const grant = (id: string, ref: string) =>
-    asService(
-      shared.router,
-      (tx) =>
-        tx`select public.grant_credits(p_account_id => ${id}, p_amount => 5, p_external_ref => ${ref})`,
-    )
-      .then(() => "granted", (error) => error.code as string);
-
   const handoversWaiting = async () => {
     const [metric] = await asService(
       shared.router,
@@ -118,72 +109,6 @@ describe.skipIf(!canRoute)("people and references past one database", () => {
       (tx) => tx`select public.create_team_account(${randomUUID()}, ${user})`,
     ).catch((error) => error);
     expect(refused.code).toBe("PT409");
-  });
-
-  test("an external_ref is one account's, on whichever shard, also while the shard that lists it is down", async () => {
-    const [, , one] = shared.accounts as [string, string, string];
-    const other = randomUUID();
-    const known = randomUUID();
-    expect([
-      await grant(one, known),
-      await grant(one, known),
-      await grant(other, known),
-    ])
-      .toEqual(["granted", "granted", "PT409"]);
-    const [{ ref }] = await shared
-      .router`select ref from (select gen_random_uuid()::text as ref
-        from generate_series(1, 200)) as r
-      where credits_router.shard_of(credits.ref_home(ref)) = 's3' limit 1` as unknown as [
-      { ref: string },
-    ];
-    const [{ near }] = await shared
-      .router`select near from (select gen_random_uuid() as near
-        from generate_series(1, 200)) as n
-      where credits_router.shard_of(near) = 's0' limit 1` as unknown as [
-      { near: string },
-    ];
-    const [{ ref: booked }] = await shared
-      .router`select ref from (select gen_random_uuid()::text as ref
-        from generate_series(1, 200)) as r
-      where credits_router.shard_of(credits.ref_home(ref)) = 's3' limit 1` as unknown as [
-      { ref: string },
-    ];
-    expect(await grant(one, booked)).toBe("granted");
-    const answers = await whileDown(
-      async () => [
-        await grant(one, ref),
-        await grant(near, ref),
-        await grant(near, booked),
-        await grant(one, booked),
-      ],
-    );
-    expect(answers).toEqual(["granted", "PT409", "PT409", "granted"]);
-    await shared.router`select credits_router.deliver_references()`;
-    expect(await shared.router`select from credits_router.references_waiting`)
-      .toHaveLength(0);
-    expect([await grant(near, ref), await grant(one, ref)]).toEqual([
-      "PT409",
-      "granted",
-    ]);
-    const [listed] = await onDatabase(
-      shared.fleet.shards[3]!.url,
-      (sql) =>
-        sql`select account_id from credits.external_refs where external_ref = ${ref}`,
-    );
-    expect(listed!.account_id).toBe(one);
-  });
-
-  test("an external_ref stays one account's while the shard of that account is down", async () => {
-    const far = (await accountsOf(shared.fleet))[3]!;
-    const [{ ref, near }] = await shared
-      .router`select ref, near from (select gen_random_uuid()::text as ref, gen_random_uuid() as near
-        from generate_series(1, 1000)) as r
-      where credits_router.shard_of(credits.ref_home(ref)) = 's0' and credits_router.shard_of(near) = 's0'
-      limit 1` as unknown as [{ ref: string; near: string }];
-    expect(await grant(far, ref)).toBe("granted");
-    // Nobody can say whether it was booked: to be repeated.
-    expect(await whileDown(() => grant(near, ref))).toBe("08006");
-    expect(await grant(near, ref)).toBe("PT409");
   });
 
   test("who has not been deleted does not leave", async () => {

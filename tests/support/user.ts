@@ -34,10 +34,8 @@ export function createServiceClient(): SupabaseClient<Database> {
   });
 }
 
-/** Signs a new user up through supabase-js and gives them their credits. */
-export async function createUser(
-  { credits = 10_000, plan = "default" }: UserOptions = {},
-): Promise<TestUser> {
+/** Signs a new user up through supabase-js. */
+export async function signUp(): Promise<TestUser> {
   const client = createAnonymousClient();
   const { data, error } = await client.auth.signUp({
     email: `user-${randomUUID()}@example.com`,
@@ -46,14 +44,21 @@ export async function createUser(
   if (error || !data.user || !data.session) {
     throw new Error(`sign-up failed: ${error?.message ?? "no session"}`);
   }
-  const id = data.user.id;
-  // The router's task opens the account on its shard, a minute later where nobody hurries it.
+  return { id: data.user.id, token: data.session.access_token, client };
+}
+
+/** Signs a new user up through supabase-js and gives them their credits. */
+export async function createUser(
+  { credits = 10_000, plan = "default" }: UserOptions = {},
+): Promise<TestUser> {
+  const user = await signUp();
+  // Tests read tables as their owner, before any call about the user.
   if (process.env.TEST_ROUTER) {
     await sql`select credits_router.deliver_handovers()`;
   }
   if (credits > 0) {
-    await sql`select public.grant_credits(${id}, ${credits}, 'test')`;
+    await sql`select public.grant_credits(${user.id}, ${credits}, 'test')`;
   }
-  await sql`update public.credit_accounts set plan = ${plan} where id = ${id}`;
-  return { id, token: data.session.access_token, client };
+  await sql`update public.credit_accounts set plan = ${plan} where id = ${user.id}`;
+  return user;
 }

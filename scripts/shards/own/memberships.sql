@@ -24,7 +24,7 @@ declare
   shard text;
   slot integer;
 begin
-  if p_user_id is null then
+  if p_user_id is null or credits_router.has_left(p_user_id) then
     return;
   end if;
   for shard, slot in
@@ -34,6 +34,9 @@ begin
         where user_id = p_user_id) as a (id))
   loop
     begin
+      if shard = credits_router.shard_of(p_user_id) then
+        perform credits_router.tell_first(p_user_id);
+      end if;
       if p_may_pay then
         return query select * from credits_router.credits_my_paying_account_ids(slot, current_setting('role'),
           current_setting('request.jwt.claim.sub', true), current_setting('request.jwt.claims', true));
@@ -50,7 +53,7 @@ begin
         perform credits_router.raise_outage();
       end if;
       -- Nothing can be read of them; but who asks for them must hear of the outage instead of seeing no rows.
-      return query select a.id
+      return query select case when a.id = p_user_id then a.id else credits_router.nobody_on(shard) end
         from (select p_user_id union all select account_id from credits_router.memberships
           where user_id = p_user_id) as a (id)
         where credits_router.shard_of(a.id) = shard;
@@ -59,8 +62,8 @@ begin
 end;
 $$;
 comment on function credits_router.accounts_of(uuid, boolean) is
-  'The accounts that a user may read, or pay for: asks the shards alone on which they have any. Accounts of a shard that '
-  'answers neither calls nor reads are among them.';
+  'The accounts that a user may read, or pay for: asks the shards alone on which they have any. Of one that answers '
+  'neither calls nor reads: their own, and in place of each team an id that is nobody''s.';
 
 create or replace function credits.my_account_ids()
 returns setof uuid

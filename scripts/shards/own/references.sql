@@ -15,66 +15,72 @@ end;
 $$;
 comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
 
-create function credits_router.reference_claim_at(p_kind text, p_external_ref text, p_account_id uuid)
+create function credits_router.reference_slots(p_external_ref text)
+returns integer[]
+language plpgsql
+stable
+as $$
+declare
+  slots constant integer[] := credits.ref_groups(p_external_ref);
+begin
+  if (select count(distinct shard) from credits_router.groups where number = any (slots)) = 1 then
+    return slots[1:1];
+  end if;
+  return slots;
+end;
+$$;
+comment on function credits_router.reference_slots(text) is
+  'A slot of each shard that lists an external_ref: two, where there are several shards.';
+
+create function credits_router.reference_is_booked(p_kind text, p_external_ref text, p_account_id uuid)
+returns boolean
+language plpgsql
+as $$
+begin
+  perform credits_router.silent_check(credits_router.shard_of(p_account_id));
+  return credits_router.has_external_ref(credits_router.account_slot(p_account_id), p_account_id, p_kind,
+    p_external_ref);
+exception when others then
+  if not credits_router.is_outage(sqlstate, sqlerrm) then
+    raise;
+  end if;
+  return null;
+end;
+$$;
+comment on function credits_router.reference_is_booked(text, text, uuid) is
+  'Whether an account has booked an external_ref; null: its shard does not answer.';
+
+create function credits_router.reference_list(p_slot integer, p_kind text, p_external_ref text, p_account_id uuid)
 returns uuid
 language plpgsql
 as $$
 declare
-  home constant integer := credits_router.account_slot(credits.ref_home(p_external_ref));
-  holder uuid := credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, null);
-  is_booked boolean;
+  holder uuid;
 begin
+  perform credits_router.silent_check((select shard from credits_router.groups where number = p_slot));
+  holder := credits_router.claim_external_ref(p_slot, p_kind, p_external_ref, p_account_id, null);
   if holder = p_account_id then
     return holder;
   end if;
-  begin
-    perform credits_router.silent_check(credits_router.shard_of(holder));
-    is_booked := credits_router.has_external_ref(credits_router.account_slot(holder), holder, p_kind, p_external_ref);
-  exception when others then
-    if not credits_router.is_outage(sqlstate, sqlerrm) then
-      raise;
-    end if;
-    -- It may have booked it. Nobody else books it before that shard has answered.
-    return null;
-  end;
-  if is_booked then
-    return holder;
-  end if;
-  return credits_router.claim_external_ref(home, p_kind, p_external_ref, p_account_id, holder);
+  return case credits_router.reference_is_booked(p_kind, p_external_ref, holder)
+    when true then holder
+    when false then credits_router.claim_external_ref(p_slot, p_kind, p_external_ref, p_account_id, holder) end;
 end;
 $$;
-comment on function credits_router.reference_claim_at(text, text, uuid) is
-  'Lists an external_ref for an account, on the shard that lists it, and returns whose it is; null: another account''s, '
-  'unless its shard, which does not answer, has not booked it. Raises where the shard that lists it does not answer.';
+comment on function credits_router.reference_list(integer, text, text, uuid) is
+  'Lists an external_ref for an account on one of its shards, and returns whose it is; null: another account''s, whose '
+  'shard does not answer: it may have booked it. Raises where the shard that lists it does not answer.';
 
-create function credits_router.reference_holder(p_kind text, p_external_ref text, p_account_id uuid)
+create function credits_router.reference_wait(p_kind text, p_external_ref text, p_account_id uuid)
 returns uuid
-language plpgsql
+language sql
 as $$
-declare
-  booked constant text := case p_kind when 'grant' then 'credit_grants' when 'withdrawal' then 'credit_withdrawals'
-    else 'credit_transfers' end;
-  key constant text := case p_kind when 'transfer' then 'from_account_id' else 'account_id' end;
-  shard text;
-  holder uuid;
-begin
-  for shard in select s.shard from credits_router.shards as s loop
-    begin
-      execute format('select %1$I from credits_router.%2$I where external_ref = %3$L and %1$I <> %4$L limit 1', key,
-        shard || '_' || booked, p_external_ref, p_account_id) into holder;
-      exit when holder is not null;
-    exception when others then
-      if not credits_router.is_outage(sqlstate, sqlerrm) then
-        raise;
-      end if;
-    end;
-  end loop;
-  return coalesce(holder, p_account_id);
-end;
+  insert into credits_router.references_waiting as w (kind, external_ref, account_id)
+  values (p_kind, p_external_ref, p_account_id)
+  on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id
 $$;
-comment on function credits_router.reference_holder(text, text, uuid) is
-  'Which other account has booked an external_ref, on the shards that answer; else this one. Asks each of them: only '
-  'where the shard that lists it does not answer.';
+comment on function credits_router.reference_wait(text, text, uuid) is
+  'Notes an external_ref for a shard that is down, and returns whose it is: who comes later finds it here.';
 
 create function credits_router.reference_claim(p_kind text, p_external_ref text, p_account_id uuid)
 returns void
@@ -83,6 +89,9 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
+  slots integer[];
+  slot integer;
+  answers integer := 0;
   holder uuid;
 begin
   if p_external_ref is null or p_account_id is null or length(p_external_ref) not between 1 and 255 then
@@ -92,17 +101,22 @@ begin
   select account_id into holder from credits_router.references_waiting
   where kind = p_kind and external_ref = p_external_ref;
   if holder is null then
-    begin
-      holder := credits_router.reference_claim_at(p_kind, p_external_ref, p_account_id);
-    exception when others then
-      if not credits_router.is_outage(sqlstate, sqlerrm) then
-        raise;
-      end if;
-      -- Another shard's outage stops nobody: who comes later finds it here.
-      insert into credits_router.references_waiting as w (kind, external_ref, account_id)
-      values (p_kind, p_external_ref, credits_router.reference_holder(p_kind, p_external_ref, p_account_id))
-      on conflict (kind, external_ref) do update set noted_at = w.noted_at returning account_id into holder;
-    end;
+    slots := credits_router.reference_slots(p_external_ref);
+    foreach slot in array slots loop
+      begin
+        holder := credits_router.reference_list(slot, p_kind, p_external_ref, p_account_id);
+        answers := answers + 1;
+        exit when holder is distinct from p_account_id;
+      exception when others then
+        if not credits_router.is_outage(sqlstate, sqlerrm) then
+          raise;
+        end if;
+      end;
+    end loop;
+    -- An outage of one of them stops nobody. With both, nobody knows whose it is.
+    if holder = p_account_id and answers < cardinality(slots) then
+      holder := credits_router.reference_wait(p_kind, p_external_ref, p_account_id);
+    end if;
   end if;
   if holder is null then
     perform credits_router.raise_outage();
@@ -112,8 +126,8 @@ begin
 end;
 $$;
 comment on function credits_router.reference_claim(text, text, uuid) is
-  'Raises PT409 where an external_ref is another account''s, on whichever shard that lives; 08006 where that shard does '
-  'not answer, so that nobody knows whether it is.';
+  'Raises PT409 where an external_ref is another account''s, on whichever shard that lives; 08006 where neither shard '
+  'that lists it answers, or the one of the account that holds it does not, so that nobody knows whether it is.';
 
 create function credits_router.deliver_references()
 returns integer
@@ -125,29 +139,43 @@ declare
   waiting credits_router.references_waiting;
   began constant timestamptz := clock_timestamp();
   silent text[] := credits_router.silent_shards();
+  slots integer[];
+  slot integer;
   home text;
   holder uuid;
+  is_listed boolean;
   delivered integer := 0;
 begin
-  for waiting in select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked loop
-    home := credits_router.shard_of(credits.ref_home(waiting.external_ref));
-    continue when home = any (silent);
+  for waiting in
+    select * from credits_router.references_waiting order by noted_at limit 1000 for update skip locked
+  loop
     exit when credits_router.is_late(began);
-    begin
-      holder := credits_router.reference_claim_at(waiting.kind, waiting.external_ref, waiting.account_id);
-      -- It waits for another shard.
-      continue when holder is null;
-      if holder <> waiting.account_id then
-        raise warning 'external_ref % (%) is booked for % and for another account', waiting.external_ref, waiting.kind,
-          waiting.account_id;
-      end if;
+    is_listed := true;
+    slots := credits_router.reference_slots(waiting.external_ref);
+    foreach slot in array slots loop
+      home := (select shard from credits_router.groups where number = slot);
+      begin
+        holder := case when home <> all (silent) then
+          credits_router.reference_list(slot, waiting.kind, waiting.external_ref, waiting.account_id) end;
+        if holder <> waiting.account_id
+          and credits_router.reference_is_booked(waiting.kind, waiting.external_ref, holder) then
+          raise warning 'external_ref % (%) is booked for % and for another account', waiting.external_ref,
+            waiting.kind, waiting.account_id;
+        elsif holder is distinct from waiting.account_id then
+          -- It waits for another shard, or for a claim of somebody who has not booked it to grow old.
+          is_listed := false;
+        end if;
+      exception when others then
+        silent := credits_router.silent_with(silent, home, sqlstate, sqlerrm);
+        is_listed := false;
+        raise warning 'external_ref % waits: % (%)', waiting.external_ref, sqlerrm, sqlstate;
+      end;
+    end loop;
+    if is_listed then
       delete from credits_router.references_waiting
       where kind = waiting.kind and external_ref = waiting.external_ref;
       delivered := delivered + 1;
-    exception when others then
-      silent := credits_router.silent_with(silent, home, sqlstate, sqlerrm);
-      raise warning 'external_ref % waits: % (%)', waiting.external_ref, sqlerrm, sqlstate;
-    end;
+    end if;
   end loop;
   return delivered;
 end;
@@ -155,7 +183,29 @@ $$;
 comment on function credits_router.deliver_references() is
   'Lists what could not be listed when it was used; returns how many. Warns of one that two accounts have.';
 
-alter function credits_router.reference_holder owner to credits_router;
-alter function credits_router.reference_claim_at owner to credits_router;
+create function credits_router.booking_slot(p_payment jsonb)
+returns integer
+language plpgsql
+as $$
+declare
+  slot constant integer := credits_router.payment_slot(p_payment);
+  claimed constant text := p_payment ->> 'account_id';
+  account uuid;
+begin
+  execute format('select account_id from credits_router.%I
+      where (provider, customer_id, livemode::text) = ($1, $2, $3)',
+    (select shard from credits_router.groups where number = slot & 15) || '_payment_customers')
+  into account using p_payment ->> 'provider', p_payment ->> 'customer', p_payment ->> 'livemode';
+  if claimed ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+    account := coalesce(account, claimed::uuid);
+  end if;
+  perform credits_router.reference_claim('grant', p_payment ->> 'key', account);
+  return slot;
+end;
+$$;
+comment on function credits_router.booking_slot(jsonb) is
+  'payment_slot, after its key was claimed for the account that it would be granted to.';
+
 alter function credits_router.reference_claim owner to credits_router;
 alter function credits_router.deliver_references owner to credits_router;
+alter function credits_router.booking_slot owner to credits_router;

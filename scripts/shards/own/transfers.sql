@@ -13,6 +13,7 @@ declare
   received public.credit_transfer_received;
   result public.credit_transfer_result;
 begin
+  perform credits_router.tell_first(p_from_account_id), credits_router.tell_first(p_to_account_id);
   if p_from_account_id is null or p_to_account_id is null
     or credits_router.shard_of(p_from_account_id) = credits_router.shard_of(p_to_account_id) then
     perform credits_router.reference_claim('transfer', p_external_ref, p_from_account_id);

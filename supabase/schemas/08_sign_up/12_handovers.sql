@@ -1,5 +1,6 @@
 -- Gives: what the sign-up and deletion of users mean for accounts on other databases: rows that wait for their shard.
--- Keeps: a row stays until its shard has answered; a person's rows reach a shard in the order in which they came.
+-- Keeps: a row stays until its shard has answered; a person's rows reach a shard in the order in which they came. What
+--   a shard refuses again and again holds up no deletion and no erasure.
 -- Needs: shards.
 
 create table credits.handovers (
@@ -12,6 +13,7 @@ create table credits.handovers (
   added_in xid8 not null default pg_current_xact_id(),
   requested_at timestamptz not null default clock_timestamp(),
   attempts integer not null default 0,
+  refusals integer not null default 0,
   next_try_at timestamptz not null default clock_timestamp(),
   last_error text
 );
@@ -27,6 +29,8 @@ comment on column credits.handovers.amount is 'The sign-up grant, which is decid
 comment on column credits.handovers.code is
   'Why there is no sign-up grant, for credit_request_events; null: no reason.';
 comment on column credits.handovers.added_in is 'The transaction, in which a sign-up may still fill in amount or code.';
+comment on column credits.handovers.refusals is
+  'How often its shard has answered with an error. From the third on it holds up no deletion and no erasure.';
 comment on column credits.handovers.next_try_at is
   'When it is due again: after each attempt later, at most 10 minutes.';
 alter table credits.handovers enable row level security;
@@ -56,11 +60,29 @@ comment on function credits.handover_add(text, uuid, bigint, text) is
   'Notes a call for the shards that hold other slot groups than this database: for a join that of the person''s '
   'account, else each. Nothing where all accounts are here.';
 
+create function credits.handovers_forget(p_person_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  delete from credits.handovers as h
+  where h.id in (
+    select j.id from credits.handovers as j
+    where j.kind = 'join' and j.refusals >= 3 and (p_person_id is null or j.person_id = p_person_id)
+      and exists (select from credits.handovers as l
+        where l.person_id = j.person_id and l.slot_group = j.slot_group and l.id > j.id and l.kind <> 'join')
+    for update skip locked);
+$$;
+comment on function credits.handovers_forget(uuid) is
+  'Deletes joins (null: of all persons) that were refused three times, of a person who has left since or was erased: '
+  'told after that, they would bring them back.';
+
 create function credits.handovers_due(p_limit integer default 100)
 returns setof credits.handovers
 language sql
 set search_path = '', pg_temp
 as $$
+  select credits.handovers_forget(null);
   update credits.handovers as h
   set attempts = h.attempts + 1,
     next_try_at = clock_timestamp()
@@ -69,7 +91,8 @@ as $$
     select w.id from credits.handovers as w
     where w.next_try_at <= clock_timestamp()
       and not exists (select from credits.handovers as e
-        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id)
+        where e.person_id = w.person_id and e.slot_group = w.slot_group and e.id < w.id
+          and (e.refusals < 3 or 'join' in (e.kind, w.kind)))
     -- Those of a shard that is down for long do not hold up the others.
     order by w.attempts, w.id limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
@@ -77,7 +100,8 @@ as $$
 $$;
 comment on function credits.handovers_due(integer) is
   'Takes up to p_limit calls that are due, those that failed least first, and counts the attempt: of a person, for '
-  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at.';
+  'each slot group, the earliest. Others do not get them while the transaction lasts, nor before next_try_at. A '
+  'deletion or an erasure does not wait for one that was refused three times; a join that was is then forgotten.';
 
 create function credits.handover_delivered(p_ids bigint[])
 returns integer
@@ -94,17 +118,19 @@ end;
 $$;
 comment on function credits.handover_delivered(bigint[]) is 'Deletes calls that their shard has answered; how many.';
 
-create function credits.handover_failed(p_id bigint, p_error text)
+create function credits.handover_failed(p_id bigint, p_error text, p_refused boolean default false)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  update credits.handovers set last_error = left(p_error, 500) where id = p_id;
+  update credits.handovers set last_error = left(p_error, 500), refusals = refusals + p_refused::integer
+  where id = p_id;
 end;
 $$;
-comment on function credits.handover_failed(bigint, text) is
-  'Notes why a call failed; handovers_due gives it out again at next_try_at.';
+comment on function credits.handover_failed(bigint, text, boolean) is
+  'Notes why a call failed, and whether its shard has refused it, rather than not answered; handovers_due gives it out '
+  'again at next_try_at.';
 
 create function credits.metrics_of_handovers()
 returns table (metric text, labels jsonb, value numeric)

@@ -12,8 +12,8 @@ create table credits.external_refs (
   primary key (kind, external_ref)
 );
 comment on table credits.external_refs is
-  'Which account an external_ref belongs to, written before the call that books it. Each is on the shard of '
-  'credits.ref_home(external_ref), where all callers meet.';
+  'Which account an external_ref belongs to, written before the call that books it. Each is on the shards of '
+  'credits.ref_groups(external_ref), where all callers meet.';
 comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
 comment on column credits.external_refs.claimed_at is
   'When it was last claimed. Another account may have it 10 minutes later, if it was not booked: no call takes '
@@ -34,6 +34,22 @@ comment on function credits.ref_home(text) is
   'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
   'change it.';
 
+create function credits.ref_groups(p_external_ref text)
+returns integer[]
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  home constant integer := credits.slot_group(credits.ref_home(p_external_ref));
+begin
+  return array[home, home # 1];
+end;
+$$;
+comment on function credits.ref_groups(text) is
+  'The slot groups whose shards list an external_ref: that of credits.ref_home, and its neighbour, which is on another '
+  'shard wherever there is one. While one of the two is down, the other knows. Never change it.';
+
 create function public.claim_external_ref(
   p_kind text, p_external_ref text, p_account_id uuid, p_instead_of uuid default null
 )
@@ -52,7 +68,11 @@ begin
       'kind is grant, withdrawal or transfer.');
   end if;
   perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
-  perform credits.own_account_check(credits.ref_home(p_external_ref));
+  if exists (select from credits.shard where not slot_groups && credits.ref_groups(p_external_ref)) then
+    perform credits.raise_misuse('PT421', 'this external_ref is listed on other shards',
+      format('Send the call to those that hold slot group %s and %s.',
+        (credits.ref_groups(p_external_ref))[1], (credits.ref_groups(p_external_ref))[2]));
+  end if;
   insert into credits.external_refs as r (kind, external_ref, account_id)
   values (p_kind, p_external_ref, p_account_id)
   on conflict (kind, external_ref) do update
@@ -67,8 +87,8 @@ $$;
 comment on function public.claim_external_ref(text, text, uuid, uuid) is
   'Says whose an external_ref is, before it is sent to the account''s shard: p_account_id if nobody else has it, else '
   'the other account. p_instead_of: an account that was found not to have booked it (has_external_ref); it loses it '
-  'once its claim is 10 minutes old. For a router of shards; called where credits.ref_home lives. Idempotent. Raises '
-  '22023 for a bad argument, PT421 on another shard.';
+  'once its claim is 10 minutes old. For a router of shards; called on both that hold credits.ref_groups. Idempotent. '
+  'Raises 22023 for a bad argument, PT421 on another shard.';
 
 create function public.has_external_ref(p_account_id uuid, p_kind text, p_external_ref text)
 returns boolean
@@ -81,7 +101,10 @@ begin
   perform credits.caller_check('has_external_ref');
   return case p_kind
     when 'grant' then exists (select from public.credit_grants
-      where account_id = p_account_id and external_ref = p_external_ref)
+        where account_id = p_account_id and external_ref = p_external_ref)
+      or exists (select from public.payments
+        where key = p_external_ref and coalesce(account_id, claimed_account_id) = p_account_id
+          and state = 'waiting')
     when 'withdrawal' then exists (select from public.credit_withdrawals
       where account_id = p_account_id and external_ref = p_external_ref)
     when 'transfer' then exists (select from public.credit_transfers
@@ -90,8 +113,9 @@ begin
 end;
 $$;
 comment on function public.has_external_ref(uuid, text, text) is
-  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref. For a router of shards: '
-  'asked of the account that holds a claim, before another account gets it.';
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
+  'that waits to be granted. For a router of shards: asked of the account that holds a claim, before another account '
+  'gets it.';
 
 create function credits.external_refs_list()
 returns void

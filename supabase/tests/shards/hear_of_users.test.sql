@@ -1,5 +1,5 @@
 begin;
-select plan(42);
+select plan(47);
 set local client_min_messages = error;
 
 -- This database plays both: the router, where users are, and the shard that holds every account.
@@ -125,6 +125,28 @@ update credits.handovers set next_try_at = now() - interval '1 second';
 select set_eq('select person_id from credits.handovers_due(2)', 'select pg_temp.person(7)',
   'what has failed holds up nobody');
 delete from credits.handovers where person_id = pg_temp.person(7);
+
+-- What a shard refuses for ever.
+create temp table refused_person as
+  select md5('refused ' || n)::uuid as person_id from generate_series(1, 1000) as n
+  where credits.slot_group(md5('refused ' || n)::uuid) = 15 limit 1;
+create temp view refused as select * from credits.handovers where kind = 'join';
+select credits.handover_add('join', person_id, 5), credits.handover_add('erase', person_id) from refused_person;
+create temp view erasures as select * from credits.handovers_due()
+  where kind = 'erase' and person_id in (select person_id from refused_person)
+    and slot_group = credits.slot_group(person_id);
+update credits.handovers set next_try_at = now() - interval '1 second';
+select is_empty('select from erasures', 'a join that waits holds an erasure back');
+select credits.handover_failed(id, 'no answer') from refused;
+update credits.handovers set next_try_at = now() - interval '1 second', attempts = 9;
+select is_empty('select from erasures', 'however often its shard does not answer');
+select credits.handover_failed(id, 'no', true), credits.handover_failed(id, 'no', true),
+  credits.handover_failed(id, 'no', true) from refused;
+select is((select refusals from refused), 3, 'a shard that answers with an error has refused it');
+update credits.handovers set next_try_at = now() - interval '1 second';
+select isnt_empty('select from erasures', 'after three of them the erasure goes on');
+select is_empty('select from refused', 'and the join is forgotten: it would bring the person back');
+delete from credits.handovers where person_id in (select person_id from refused_person);
 
 update credits.handovers set requested_at = now() - interval '20 minutes';
 delete from credit_alerts;

@@ -1,5 +1,5 @@
 begin;
-select plan(18);
+select plan(22);
 
 create temp table ids as select n, md5('account ' || n)::uuid as id from generate_series(1, 9) as n;
 create function pg_temp.account(p_n integer) returns uuid language sql as $$ select id from ids where n = p_n $$;
@@ -34,8 +34,19 @@ select is(pg_temp.claim(1), 2, 'and keeps what is claimed');
 delete from credit_accounts where last_seq = 0;
 select throws_ok($$select claim_external_ref('grant', null, pg_temp.account(1))$$, '22023', null, 'no ref, no claim');
 select throws_ok($$select claim_external_ref('x', 'order-1', pg_temp.account(1))$$, '22023', null, 'nor of any kind');
-select credits.shard_note('s1', array_remove(array(select generate_series(0, 15)),
-  credits.slot_group(credits.ref_home('order-1'))));
+insert into payments (key, account_id, provider, livemode, kind, status, state, cause, created_at)
+values ('stripe:cs:1', pg_temp.account(1), 'stripe', false, 'pack', 'paid', 'waiting', 'unknown_price', now());
+select is(has_external_ref(pg_temp.account(1), 'grant', 'stripe:cs:1'), true,
+  'what a payment waits to grant is as good as booked');
+select is(has_external_ref(pg_temp.account(2), 'grant', 'stripe:cs:1'), false, 'for its account alone');
+
+select is(credits.ref_groups('order-1'),
+  array[credits.slot_group(credits.ref_home('order-1')), credits.slot_group(credits.ref_home('order-1')) # 1],
+  'two groups list it, which are never on one shard of several');
+select credits.shard_note('s1', (credits.ref_groups('order-1'))[2:2]);
+select is(pg_temp.claim(1), 2, 'each of the two knows whose it is');
+select credits.shard_note('s1', array(select g from generate_series(0, 15) as g
+  where g <> all (credits.ref_groups('order-1'))));
 select throws_ok('select pg_temp.claim(2)', 'PT421', null, 'it is claimed where it is listed');
 
 select * from finish();

@@ -1,0 +1,170 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { onDatabase } from "../../scripts/shards/interface.ts";
+import { accountsOf, asService, canRoute, useFleet } from "./fleet.ts";
+import { usePeople } from "./people.ts";
+
+/** Of a picture of the model in the seed, and of what else they pay here. */
+const PRICE = 500;
+
+describe.skipIf(!canRoute)("who leaves", () => {
+  const shared = useFleet({ alone: true });
+  const people = usePeople(shared);
+
+  test("is charged no more and reads nothing, before the task has run", async () => {
+    const id = await people.signUp();
+    await people.deliver();
+    await people.remove(id);
+    expect(
+      await people.reading(
+        id,
+        (tx) => tx`select id from public.credit_accounts`,
+      ),
+    )
+      .toEqual([]);
+    const withdrawal = asService(
+      shared.router,
+      (tx) => tx`select public.grant_credits(${id}, 1)`,
+    );
+    await expect(withdrawal).rejects.toMatchObject({ code: "PT403" });
+    await people.deliver();
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: true,
+      user_id: null,
+    });
+    // Back under the same id.
+    await people.add(id);
+    expect(
+      await people.reading(
+        id,
+        (tx) => tx`select id from public.credit_accounts`,
+      ),
+    )
+      .toEqual([{ id }]);
+    await people.deliver();
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: false,
+      user_id: id,
+    });
+  });
+
+  test("spends nothing of their team any more, before the task has run", async () => {
+    const id = await people.signUp();
+    const team = (await accountsOf(shared.fleet))[1]!;
+    const charge = () =>
+      asService(
+        shared.router,
+        (tx) =>
+          tx`select (c).* from public.atomic_charge_credits(${team}, 'standard-image', '{"prompt": "x"}',
+            ${randomUUID()}, p_member_id => ${id}) as c`,
+      );
+    await asService(shared.router, async (tx) => {
+      await tx`select public.create_team_account(${randomUUID()}, ${team})`;
+      await tx`select public.set_account_member(${team}, ${id}, 'member')`;
+      await tx`select public.grant_credits(${team}, ${2 * PRICE})`;
+    });
+    expect(await charge()).toMatchObject([{ code: "charged" }]);
+    await people.remove(id);
+    expect(await charge()).toMatchObject([{ code: "not_a_member" }]);
+    expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
+  });
+
+  test("beside their sign-up grant stays away, also with two runs of the task at once", async () => {
+    const id = await people.signUp();
+    await people.deliver();
+    // The task has decided beside the deletion, and its row comes after that of the deletion.
+    await people.remove(id);
+    await shared
+      .router`select credits.handover_add('join', ${id}, ${people.welcome})`;
+    await shared.router.begin(async (first) => {
+      await people.run(first);
+      await people.run();
+    });
+    for (let runs = 0; runs < 3; runs++) await people.deliver();
+    expect(await people.waitingFor(id)).toEqual([]);
+    expect(await people.accountOf(id)).toEqual({
+      balance: people.welcome,
+      closed: true,
+      user_id: null,
+    });
+  });
+
+  test("is not told to leave while somebody tells that they joined", async () => {
+    const id = await people.signUp();
+    await shared.router.begin(async (other) => {
+      await other`select public.withdraw_credits(${id}, 1)`;
+      await people.remove(id);
+      await people.run();
+      expect(await people.accountOf(id)).toMatchObject({ closed: false });
+    });
+    await people.deliver();
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: true,
+      user_id: null,
+    });
+  });
+
+  test.each([
+    ["deletion", people.remove],
+    ["erasure", people.erase],
+  ])(
+    "whom their shard refuses is not kept from their %s",
+    async (_, leave) => {
+      const id = await people.signUp();
+      await onDatabase(
+        shared.fleet.shards[0]!.url,
+        (sql) =>
+          sql`select public.grant_credits(${id}, 1, p_external_ref => ${`sign-up:${id}`})`,
+      );
+      for (let runs = 0; runs < 3; runs++) {
+        await people.deliver();
+      }
+      expect(await people.waitingFor(id)).toEqual(["join"]);
+      // Their own calls go on meanwhile.
+      expect(
+        await people.reading(
+          id,
+          (tx) => tx`select id from public.credit_accounts`,
+        ),
+      )
+        .toEqual([{ id }]);
+      await leave(id);
+      await people.deliver();
+      expect(await people.waitingFor(id)).toEqual([]);
+      expect(await people.accountOf(id)).toEqual({
+        balance: 1,
+        closed: true,
+        user_id: null,
+      });
+    },
+  );
+
+  test("has just signed up, and is erased at once", async () => {
+    const id = await people.signUp();
+    await people.erase(id);
+    expect(await people.waitingFor(id)).toEqual([]);
+    expect(await people.accountOf(id)).toEqual({
+      balance: people.welcome,
+      closed: true,
+      user_id: null,
+    });
+  });
+
+  test("is erased while a grant is due, and does not come back by it", async () => {
+    const id = await people.signUp();
+    await people.deliver();
+    await shared
+      .router`insert into credits.sign_ups_due (account_id) values (${id})`;
+    await shared
+      .router`delete from public.credit_sign_up_grants where account_id = ${id}`;
+    await shared
+      .router`delete from credits.sign_up_addresses where account_id = ${id}`;
+    await people.erase(id);
+    await shared.router`select public.grant_due_sign_ups()`;
+    await people.deliver();
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: true,
+      user_id: null,
+    });
+  });
+});
