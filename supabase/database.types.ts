@@ -4382,6 +4382,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "transfer_send_batch": {
+        Args: { "p_closed"?: (string)[]; "p_transfers": Json };
+        Returns: Database["public"]["CompositeTypes"]["credit_transfer_sent"][];
+        SetofOptions: {
+          from: "*";
+          to: "credit_transfer_sent";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "transfers_in_flight": {
         Args: { "p_limit"?: number };
         Returns: {
@@ -4546,6 +4556,7 @@ export type Database = {
         "from_balance": number | null;
         "arrived_at": string | null;
         "replayed": boolean | null;
+        "to_balance": number | null;
       };
       "credit_withdrawal_result": {
         "account_id": string | null;

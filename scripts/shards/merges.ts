@@ -156,6 +156,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   ),
   "public.transfer_credits": OWN,
   "public.transfer_credits_batch": OWN,
+  "public.transfer_send_batch": OWN,
   "public.transfers_in_flight": CLAIM,
   "public.verify_deployment": {
     by: "rows",

@@ -19,7 +19,7 @@ begin
   end if;
   taken := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
+    from unnest('{function claim_external_ref,function has_external_ref,function operator_abilities,function operator_accounts_page,function operator_acknowledge_alert,function operator_approve,function operator_book_payment,function operator_cancel_job,function operator_close_account,function operator_erase_account,function operator_fix_discrepancy,function operator_grant,function operator_jobs_page,function operator_mute_alert,function operator_payments_page,function operator_people,function operator_reconcile,function operator_refund_job,function operator_reject,function operator_remove,function operator_reopen_account,function operator_request_trail,function operator_retry_event,function operator_reverse_grant,function operator_search,function operator_set,function operator_set_overdraft,function operator_set_plan,function operator_timeline,function operator_withdraw,function person_joins,function person_leaves,function transfer_finish,function transfer_receive,function transfer_send,function transfer_send_batch,function transfers_in_flight,function verify_operator_actions,table credit_operators,table credit_transfers_received,table credit_transfers_sent,table operator_actions,table operator_approvals,type credit_operator_role,type credit_transfer_received,type credit_transfer_sent,type operator_chain_result,type operator_find,type operator_result,type operator_timeline_row,view credit_transfer_totals,view operator_account_grants,view operator_account_members,view operator_accounts,view operator_alerts,view operator_discrepancies,view operator_events,view operator_jobs,view operator_log,view operator_me,view operator_models,view operator_payments,view operator_providers,view operator_reconciliations,view operator_team,view operator_waiting}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -73,7 +73,8 @@ create type public.credit_transfer_sent as (
   parts jsonb,
   from_balance bigint,
   arrived_at timestamptz,
-  replayed boolean
+  replayed boolean,
+  to_balance bigint
 );
 
 create type public.credit_transfer_received as (
@@ -1448,7 +1449,7 @@ alter table public.credit_transfers_received enable row level security;
 comment on type public.credit_transfer_sent is
   'A transfer that the sender''s shard has sent: what transfer_receive needs to go on, and the sender''s balance now. '
   'arrived_at null: it is in flight. transfer_id null: it was made when both accounts lived on this database. '
-  'replayed: this external_ref was sent before, so nothing moved.';
+  'replayed: this external_ref was sent before, so nothing moved. to_balance: the recipient''s, where it lives here.';
 
 comment on type public.credit_transfer_received is
   'What the recipient''s shard did with a transfer, and the recipient''s balance now. refusal: why it was not taken; '
@@ -1507,6 +1508,49 @@ $$;
 comment on function credits.transfer_return_check(uuid, text) is
   'Raises PT403 for a transfer to another shard that was refused there, whenever it is repeated.';
 
+create function credits.transfer_dispatch(
+  p_sender public.credit_accounts, p_recipient public.credit_accounts, p_transfer credits.transfer_order
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  plan constant credits.burn_plan := credits.transfer_plan(p_sender, p_recipient, p_transfer.amount);
+begin
+  insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
+  values (p_sender.id, credits.transfer_id(p_sender.id, p_transfer.to_account_id, p_transfer.amount,
+      p_transfer.external_ref), p_transfer.external_ref, p_transfer.to_account_id, p_transfer.amount,
+    credits.transfer_parts(p_sender, plan));
+  perform credits.balance_announce(p_sender.id, p_sender.balance,
+    (credits.burn(p_sender, plan, 'transfer', null, p_transfer.reason)).balance);
+end;
+$$;
+
+comment on function credits.transfer_dispatch(
+  public.credit_accounts, public.credit_accounts, credits.transfer_order
+) is
+  'Takes the credits of a transfer to another shard, and notes them as in flight. p_recipient: what is known of it; '
+  'null: nothing. The caller holds the sender''s lock.';
+
+create function credits.transfer_sent(p_external_ref text, p_is_new boolean)
+returns public.credit_transfer_sent
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
+    a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not p_is_new, r.balance
+    )::public.credit_transfer_sent
+  from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
+  left join public.credit_accounts as r on r.id = t.to_account_id
+  left join public.credit_transfers_sent as s
+    on s.account_id = t.from_account_id and s.external_ref = t.external_ref
+  where t.external_ref = p_external_ref;
+$$;
+
+comment on function credits.transfer_sent(text, boolean) is 'What transfer_send answers of a transfer.';
+
 create function public.transfer_send(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
@@ -1518,7 +1562,6 @@ as $$
 declare
   ordered credits.transfer_order := row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason);
   sender public.credit_accounts;
-  plan credits.burn_plan;
   is_new boolean;
 begin
   perform credits.caller_check('transfer_send');
@@ -1530,22 +1573,10 @@ begin
   end if;
   is_new := cardinality(credits.transfers_note(array[ordered])) > 0;
   if is_new then
-    plan := credits.transfer_plan(sender, null, p_amount);
-    insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
-    values (sender.id, credits.transfer_id(sender.id, p_to_account_id, p_amount, p_external_ref), p_external_ref,
-      p_to_account_id, p_amount, credits.transfer_parts(sender, plan));
-    perform credits.balance_announce(sender.id, sender.balance,
-      (credits.burn(sender, plan, 'transfer', null, p_reason)).balance);
+    perform credits.transfer_dispatch(sender, null, ordered);
   end if;
   perform credits.transfer_return_check(sender.id, p_external_ref);
-  return (
-    select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
-      a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not is_new
-      )::public.credit_transfer_sent
-    from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
-    left join public.credit_transfers_sent as s
-      on s.account_id = t.from_account_id and s.external_ref = t.external_ref
-    where t.external_ref = p_external_ref);
+  return credits.transfer_sent(p_external_ref, is_new);
 end;
 $$;
 
@@ -1556,6 +1587,52 @@ comment on function public.transfer_send(uuid, uuid, bigint, text, text) is
   'the same external_ref takes nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or '
   'the sender owes credits of a revoked grant, PT403 for a closed account and for a transfer that has come back, '
   'PT409 when the external_ref was another transfer, PT421 when the sender lives on another shard.';
+
+create function public.transfer_send_batch(p_transfers jsonb, p_closed uuid[] default '{}')
+returns setof public.credit_transfer_sent
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  transfers constant credits.transfer_order[] := credits.transfers_read(p_transfers);
+  transfer credits.transfer_order;
+  sender public.credit_accounts;
+  recipient public.credit_accounts;
+  new_refs text[];
+begin
+  perform credits.caller_check('transfer_send_batch');
+  perform credits.transfer_check(t) from unnest(transfers) as t;
+  perform credits.own_account_check(t.from_account_id) from unnest(transfers) as t;
+  -- As in transfers_make: all that live here, before anything moves.
+  perform credits.accounts_lock(credits.own_accounts(array(
+    select unnest(array[t.from_account_id, t.to_account_id]) from unnest(transfers) as t)));
+  perform credits.account_refill_due(t.from_account_id) from unnest(transfers) as t;
+  new_refs := credits.transfers_note(transfers);
+  foreach transfer in array transfers loop
+    if transfer.external_ref <> all (new_refs) then
+      perform credits.transfer_return_check(transfer.from_account_id, transfer.external_ref);
+    else
+      select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
+      select * into recipient from public.credit_accounts where id = transfer.to_account_id;
+      if found then
+        perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
+      else
+        recipient.closed_at := case when transfer.to_account_id = any (p_closed) then now() end;
+        perform credits.transfer_dispatch(sender, recipient, transfer);
+      end if;
+    end if;
+    return next credits.transfer_sent(transfer.external_ref, transfer.external_ref = any (new_refs));
+    new_refs := array_remove(new_refs, transfer.external_ref);
+  end loop;
+end;
+$$;
+
+comment on function public.transfer_send_batch(jsonb, uuid[]) is
+  'The first step of transfer_credits_batch where all senders live on this shard, and recipients on others: makes the '
+  'transfers between accounts of this shard, and sends the others as transfer_send does, all or nothing, in their '
+  'order. p_closed: accounts of other shards that are known to be closed. Go on with each transfer that has a '
+  'transfer_id and has not arrived. Raises what transfer_credits_batch and transfer_send raise.';
 
 create function credits.transfer_arrival(
   p_account public.credit_accounts, p_from_account_id uuid, p_external_ref text, p_parts jsonb, p_reason text
@@ -6492,12 +6569,14 @@ credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amo
 credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
+credits.transfer_dispatch(public.credit_accounts,public.credit_accounts,credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
 credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
 credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
-credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
+credits.transfer_return_check(uuid,text); credits.transfer_sent(text,boolean);
+credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -6574,8 +6653,9 @@ public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
 public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
-public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.transfer_send_batch(jsonb,uuid[]); public.transfers_in_flight(integer); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.verify_operator_actions(uuid);
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;
@@ -7558,7 +7638,7 @@ as $$
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
-    transfer_finish transfer_receive transfer_send transfers_in_flight
+    transfer_finish transfer_receive transfer_send transfer_send_batch transfers_in_flight
     verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
@@ -7573,4 +7653,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'c716b92187882904ebd013d5049ad32fdf0565acce2a5c69e2cba395dd85c0cf');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '47dcc502b79fc77d30469294767947755515b0cc3f76a05725ae5e134511f693');

@@ -93,26 +93,4 @@ describe.skipIf(!canRoute)("a transfer between shards", () => {
       await shared.router`select from credits_router.transfer_discrepancies`,
     ).toHaveLength(0);
   });
-
-  test("of a batch over two shards is refused; a batch on one is made", async () => {
-    const [from, to] = shared.accounts as [string, string];
-    const batch = (recipient: string) =>
-      asService(
-        shared.router,
-        (tx) =>
-          tx`select * from public.transfer_credits_batch(${
-            JSON.stringify([{
-              from_account_id: from,
-              to_account_id: recipient,
-              amount: 1,
-              external_ref: randomUUID(),
-            }])
-          }::text::jsonb)`,
-      );
-    expect((await batch(to).catch((error) => error)).code).toBe("0A000");
-    const [near] = await shared
-      .router`select id from (select gen_random_uuid() as id from generate_series(1, 200)) as i
-      where credits_router.shard_of(id) = 's0' limit 1`;
-    expect(await batch(near!.id)).toHaveLength(1);
-  });
 });

@@ -117,6 +117,88 @@ create view credits_router.transfer_discrepancies as
 comment on view credits_router.transfer_discrepancies is
   'Transfers that ended in different ways on their two shards: none, ever. One that is in flight is no discrepancy.';
 
+create function credits_router.batch_slot(p_transfers jsonb)
+returns integer
+language plpgsql
+as $$
+declare
+  transfers constant credits.transfer_order[] := credits.transfers_read(p_transfers);
+begin
+  perform credits.transfer_check(t) from unnest(transfers) as t;
+  if (select count(distinct credits_router.shard_of(t.from_account_id)) from unnest(transfers) as t) > 1 then
+    raise exception using errcode = '0A000', message = 'the senders of a batch live on different shards',
+      hint = 'A batch takes all or nothing: make these transfers one by one, with transfer_credits.';
+  end if;
+  perform credits_router.tell_first(a.id) from (
+    select distinct unnest(array[t.from_account_id, t.to_account_id]) as id from unnest(transfers) as t) as a;
+  perform credits_router.reference_claim('transfer', t.external_ref, t.from_account_id) from unnest(transfers) as t;
+  return credits_router.account_slot(transfers[1].from_account_id);
+end;
+$$;
+comment on function credits_router.batch_slot(jsonb) is
+  'A slot of the shard of all senders of a batch, once its external_refs were claimed. Raises 0A000 where they are of '
+  'several: what one shard has sent would have to come back when another refuses, and what came back is not sent again '
+  'under its external_ref.';
+
+create or replace function public.transfer_send_batch(p_transfers jsonb, p_closed uuid[] default '{}')
+returns setof public.credit_transfer_sent
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  router_message text;
+  router_detail text;
+  router_hint text;
+begin
+  perform credits_router.write_check('transfer_send_batch');
+  return query select * from credits_router.transfer_send_batch(
+    credits_router.batch_slot(p_transfers), p_transfers, p_closed);
+exception when query_canceled or others then
+  get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
+    router_hint = pg_exception_hint;
+  perform credits_router.raise_again(sqlstate, router_message, router_detail, router_hint);
+end;
+$$;
+
+create function credits_router.transfer_batch(p_slot integer, p_transfers jsonb)
+returns setof public.credit_transfer_result
+language plpgsql
+as $$
+declare
+  home constant text := (select shard from credits_router.groups where number = p_slot & 15);
+  closed constant uuid[] := array(select a.id from public.credit_accounts as a
+    where a.closed_at is not null and a.id = any (array(
+      select t.to_account_id from unnest(credits.transfers_read(p_transfers)) as t
+      where credits_router.shard_of(t.to_account_id) <> home)));
+  sent public.credit_transfer_sent;
+  received public.credit_transfer_received;
+  came_back boolean := false;
+begin
+  -- From here on it is made: after a failure finish_transfers goes on with it, and so does a repeat of the call.
+  for sent in select * from credits_router.transfer_send_batch(p_slot, p_transfers, closed) loop
+    if sent.arrived_at is null then
+      received := credits_router.transfer_receive(credits_router.account_slot(sent.to_account_id), sent.to_account_id,
+        sent.transfer_id, sent.from_account_id, sent.external_ref, sent.parts, sent.reason);
+      perform credits_router.transfer_finish(p_slot, sent.from_account_id, sent.transfer_id, received.refusal);
+      came_back := came_back or received.refusal is not null;
+      sent.to_balance := received.to_balance;
+    elsif sent.to_balance is null then
+      sent.to_balance := (select balance from public.credit_accounts where id = sent.to_account_id);
+    end if;
+    return next row(sent.from_account_id, sent.to_account_id, sent.amount, sent.from_balance, sent.to_balance,
+      sent.replayed)::public.credit_transfer_result;
+  end loop;
+  if came_back then
+    -- Says why.
+    perform credits_router.transfer_send_batch(p_slot, p_transfers, closed);
+  end if;
+end;
+$$;
+comment on function credits_router.transfer_batch(integer, jsonb) is
+  'transfer_credits_batch of senders of one shard, to accounts of several: all is taken there in one transaction, if '
+  'the other shards say that no recipient is closed, then received, and marked as arrived.';
+
 create or replace function public.transfer_credits_batch(p_transfers jsonb)
 returns setof public.credit_transfer_result
 language plpgsql
@@ -124,26 +206,19 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  shards text[];
+  slot integer;
   router_message text;
   router_detail text;
   router_hint text;
 begin
   perform credits_router.write_check('transfer_credits_batch');
-  -- What is no list of transfers has no shard: one of them says so.
-  if jsonb_typeof(p_transfers) = 'array' then
-    shards := array(
-      select distinct credits_router.shard_of(a.id::uuid)
-      from jsonb_array_elements(p_transfers) as t (transfer)
-      cross join lateral (values (transfer ->> 'from_account_id'), (transfer ->> 'to_account_id')) as a (id)
-      where jsonb_typeof(transfer) = 'object' and a.id ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$');
+  slot := credits_router.batch_slot(p_transfers);
+  if exists (select from unnest(credits.transfers_read(p_transfers)) as t
+    where credits_router.shard_of(t.to_account_id) <> credits_router.shard_of(t.from_account_id)) then
+    return query select * from credits_router.transfer_batch(slot, p_transfers);
+  else
+    return query select * from credits_router.transfer_credits_batch(slot, p_transfers);
   end if;
-  if cardinality(shards) > 1 then
-    raise exception using errcode = '0A000', message = 'the accounts of a batch live on different shards',
-      hint = 'A batch is all or nothing: make these transfers one by one, with transfer_credits.';
-  end if;
-  return query select * from credits_router.transfer_credits_batch(
-    (select min(number) from credits_router.groups where shard = coalesce(shards[1], shard)), p_transfers);
 exception when query_canceled or others then
   get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
     router_hint = pg_exception_hint;
@@ -154,4 +229,5 @@ $$;
 alter function credits_router.transfer owner to credits_router;
 alter function public.transfer_credits owner to credits_router;
 alter function credits_router.finish_transfers owner to credits_router;
+alter function public.transfer_send_batch owner to credits_router;
 alter function public.transfer_credits_batch owner to credits_router;

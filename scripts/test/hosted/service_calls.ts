@@ -81,6 +81,15 @@ async function moveCredits(calls: Calls, [a, b]: Users): Promise<void> {
     p_transfer_id: received.transfer_id,
     p_refusal: received.refusal,
   });
+  await calls.make("transfer_send_batch", {
+    p_transfers: [{
+      from_account_id: a,
+      to_account_id: b,
+      amount: 10,
+      external_ref: randomUUID(),
+    }],
+    p_closed: [],
+  });
   await calls.make("transfers_in_flight", { p_limit: 10 });
   await calls.make("reverse_grant", {
     p_account_id: a,

@@ -69,12 +69,13 @@ create type public.credit_transfer_sent as (
   parts jsonb,
   from_balance bigint,
   arrived_at timestamptz,
-  replayed boolean
+  replayed boolean,
+  to_balance bigint
 );
 comment on type public.credit_transfer_sent is
   'A transfer that the sender''s shard has sent: what transfer_receive needs to go on, and the sender''s balance now. '
   'arrived_at null: it is in flight. transfer_id null: it was made when both accounts lived on this database. '
-  'replayed: this external_ref was sent before, so nothing moved.';
+  'replayed: this external_ref was sent before, so nothing moved. to_balance: the recipient''s, where it lives here.';
 
 create type public.credit_transfer_received as (
   transfer_id uuid,
@@ -138,6 +139,47 @@ $$;
 comment on function credits.transfer_return_check(uuid, text) is
   'Raises PT403 for a transfer to another shard that was refused there, whenever it is repeated.';
 
+create function credits.transfer_dispatch(
+  p_sender public.credit_accounts, p_recipient public.credit_accounts, p_transfer credits.transfer_order
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  plan constant credits.burn_plan := credits.transfer_plan(p_sender, p_recipient, p_transfer.amount);
+begin
+  insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
+  values (p_sender.id, credits.transfer_id(p_sender.id, p_transfer.to_account_id, p_transfer.amount,
+      p_transfer.external_ref), p_transfer.external_ref, p_transfer.to_account_id, p_transfer.amount,
+    credits.transfer_parts(p_sender, plan));
+  perform credits.balance_announce(p_sender.id, p_sender.balance,
+    (credits.burn(p_sender, plan, 'transfer', null, p_transfer.reason)).balance);
+end;
+$$;
+comment on function credits.transfer_dispatch(
+  public.credit_accounts, public.credit_accounts, credits.transfer_order
+) is
+  'Takes the credits of a transfer to another shard, and notes them as in flight. p_recipient: what is known of it; '
+  'null: nothing. The caller holds the sender''s lock.';
+
+create function credits.transfer_sent(p_external_ref text, p_is_new boolean)
+returns public.credit_transfer_sent
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
+    a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not p_is_new, r.balance
+    )::public.credit_transfer_sent
+  from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
+  left join public.credit_accounts as r on r.id = t.to_account_id
+  left join public.credit_transfers_sent as s
+    on s.account_id = t.from_account_id and s.external_ref = t.external_ref
+  where t.external_ref = p_external_ref;
+$$;
+comment on function credits.transfer_sent(text, boolean) is 'What transfer_send answers of a transfer.';
+
 create function public.transfer_send(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
@@ -149,7 +191,6 @@ as $$
 declare
   ordered credits.transfer_order := row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason);
   sender public.credit_accounts;
-  plan credits.burn_plan;
   is_new boolean;
 begin
   perform credits.caller_check('transfer_send');
@@ -161,22 +202,10 @@ begin
   end if;
   is_new := cardinality(credits.transfers_note(array[ordered])) > 0;
   if is_new then
-    plan := credits.transfer_plan(sender, null, p_amount);
-    insert into public.credit_transfers_sent (account_id, transfer_id, external_ref, to_account_id, amount, parts)
-    values (sender.id, credits.transfer_id(sender.id, p_to_account_id, p_amount, p_external_ref), p_external_ref,
-      p_to_account_id, p_amount, credits.transfer_parts(sender, plan));
-    perform credits.balance_announce(sender.id, sender.balance,
-      (credits.burn(sender, plan, 'transfer', null, p_reason)).balance);
+    perform credits.transfer_dispatch(sender, null, ordered);
   end if;
   perform credits.transfer_return_check(sender.id, p_external_ref);
-  return (
-    select row(s.transfer_id, t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason, s.parts,
-      a.balance, case when s.transfer_id is null then t.created_at else s.arrived_at end, not is_new
-      )::public.credit_transfer_sent
-    from public.credit_transfers as t join public.credit_accounts as a on a.id = t.from_account_id
-    left join public.credit_transfers_sent as s
-      on s.account_id = t.from_account_id and s.external_ref = t.external_ref
-    where t.external_ref = p_external_ref);
+  return credits.transfer_sent(p_external_ref, is_new);
 end;
 $$;
 comment on function public.transfer_send(uuid, uuid, bigint, text, text) is

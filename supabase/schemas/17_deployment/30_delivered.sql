@@ -269,12 +269,14 @@ credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_amo
 credits.transfer_arrival(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
+credits.transfer_dispatch(public.credit_accounts,public.credit_accounts,credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_findings_now();
 credits.transfer_id(uuid,uuid,bigint,text); credits.transfer_is_local_check(credits.transfer_order);
 credits.transfer_parts(public.credit_accounts,credits.burn_plan);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfer_return(public.credit_accounts,public.credit_transfers_sent);
-credits.transfer_return_check(uuid,text); credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
+credits.transfer_return_check(uuid,text); credits.transfer_sent(text,boolean);
+credits.transfer_take(public.credit_accounts,uuid,text,jsonb,text);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
@@ -351,8 +353,9 @@ public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
 public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.transfer_finish(uuid,uuid,text);
 public.transfer_receive(uuid,uuid,uuid,text,jsonb,text); public.transfer_send(uuid,uuid,bigint,text,text);
-public.transfers_in_flight(integer); public.verify_deployment(); public.verify_ledger(uuid,boolean);
-public.verify_operator_actions(uuid); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.transfer_send_batch(jsonb,uuid[]); public.transfers_in_flight(integer); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.verify_operator_actions(uuid);
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.external_refs; credits.file_sweep; credits.handovers; credits.installation; credits.outputs_to_move;
 credits.request_events_rest; credits.secrets; credits.shard; credits.sign_up_addresses; credits.sign_ups_due;

@@ -172,7 +172,7 @@ as $$
     refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
-    transfer_finish transfer_receive transfer_send transfers_in_flight
+    transfer_finish transfer_receive transfer_send transfer_send_batch transfers_in_flight
     verify_deployment verify_ledger verify_operator_actions withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
