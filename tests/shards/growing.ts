@@ -187,3 +187,23 @@ export const hasUser = (url: string, id: string) =>
     async (sql) =>
       (await sql`select from auth.users where id = ${id}`).length === 1,
   );
+
+/** Runs an action while a table of the app's refers to a user of the time before. */
+export async function withReference<T>(
+  url: string,
+  id: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  await addUser(url, id);
+  await onDatabase(url, async (sql) => {
+    await sql`create table public.profiles (id uuid references auth.users)`;
+    await sql`insert into public.profiles values (${id})`;
+  });
+  const result = await action();
+  await onDatabase(url, async (sql) => {
+    await sql`set session_replication_role = replica`;
+    await sql`drop table public.profiles`;
+    await sql`delete from auth.users where id = ${id}`;
+  });
+  return result;
+}
