@@ -244,3 +244,21 @@ export const approvalsOn = (
   ).then((found) =>
     found.flat()
   );
+
+/** Runs an action while a role of the app's, of this server alone, may read something. */
+export async function withRole<T>(
+  url: string,
+  action: (role: string) => Promise<T>,
+): Promise<T> {
+  const role = "apps_own";
+  await onDatabase(url, async (sql) => {
+    await sql.unsafe(
+      `create role ${role}; grant select on public.credit_plans to ${role}`,
+    );
+  });
+  const result = await action(role);
+  await onDatabase(url, async (sql) => {
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+  });
+  return result;
+}

@@ -7,6 +7,7 @@ import { main as shards } from "../../scripts/shards.ts";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { readFleet, writeFleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { checkServer } from "../../scripts/shards/target.ts";
 import { loginsSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
@@ -28,6 +29,7 @@ import {
   total,
   withPassword,
   withReference,
+  withRole,
 } from "./growing.ts";
 
 // It changes which databases there are: a fleet of its own.
@@ -48,11 +50,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       prepare: false,
       onnotice: () => {},
     });
-    accounts = [
-      ...await accountsOf(started.fleet),
-      ...(await Promise.all([1, 2, 3].map(() => accountsOf(started.fleet))))
-        .flat(),
-    ];
+    accounts = (await Promise.all(
+      [1, 2, 3, 4].map(() => accountsOf(started.fleet)),
+    )).flat();
     for (const account of accounts) await grant(account, "first");
   });
   afterAll(async () => {
@@ -190,32 +190,33 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     const grown = await readFleet(file, {});
     // The file as it was before the last add, as a version control may give it back.
     const [here, , ...others] = grown.shards;
-    const groups = [0, 4, 8, 12];
     await writeFleet(file, {
       ...grown,
-      shards: [{ ...here!, groups }, ...others],
+      shards: [{ ...here!, groups: [0, 4, 8, 12] }, ...others],
     });
     expect((await attempt("init")).stderr).toContain(
       "holds the slot groups {0,8}",
     );
     await writeFleet(file, grown);
     const target = withDatabase(here!.url, "elsewhere");
-    expect((await attempt("add", "s1", target, "--from", "s0")).stderr)
-      .toContain("s1 is another shard's name");
-    expect((await attempt("add", "long", target, "--from", "s0")).stderr)
-      .toContain('"long" cannot be a shard');
+    const refusal = async (name = "s5", url = target) =>
+      (await attempt("add", name, url, "--from", "s0")).stderr;
+    expect(await refusal("s1")).toContain("s1 is another shard's name");
+    expect(await refusal("long")).toContain('"long" cannot be a shard');
     const unprepare = await prepareTransaction(here!.url, "a's late one");
-    const late = await attempt("add", "s5", target, "--from", "s0");
+    expect(await refusal()).toContain("rollback prepared 'a''s late one'");
+    await unprepare();
+    expect(await withReference(here!.url, accounts[0]!, refusal))
+      .toContain("drop constraint profiles_id_fkey");
+    const far = withDatabase(grown.shards[1]!.url, "elsewhere");
+    const lacking = await withRole(here!.url, async (role) => {
+      // The router's own are made there.
+      await checkServer({ ...grown, user: role }, here!, far);
+      return await refusal("s5", far);
+    });
+    expect(lacking).toContain("lacks the role apps_own");
     // No move has begun, and the shard still takes writes.
     await grant(accounts[0]!, "late");
-    await unprepare();
-    expect(late.stderr).toContain("rollback prepared 'a''s late one'");
-    const referring = await withReference(
-      here!.url,
-      accounts[0]!,
-      () => attempt("add", "s5", target, "--from", "s0"),
-    );
-    expect(referring.stderr).toContain("drop constraint profiles_id_fkey");
     await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
     expect((await attempt("init")).stderr).toContain("s4 is on its way");
     await command("add", "s4", grown.shards[1]!.url, "--from", "s0");
