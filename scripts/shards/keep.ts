@@ -1,8 +1,8 @@
 import type postgres from "postgres";
 import type { Shard } from "./config.ts";
 
-/** Tables whose rows are no account's, although they name one: an operator's chain would break. */
-const WHOLE = ["operator_actions", "operator_approvals"];
+/** A table whose rows are no account's, although they name one: an operator's chain would break. */
+const WHOLE = ["operator_actions"];
 
 /** Tables of people, who may be in teams of both shards: what has still to be done for them is done on each. */
 const OF_PEOPLE = ["account_erasures"];
@@ -14,13 +14,15 @@ export async function keep(
   isNew: boolean,
 ): Promise<void> {
   const tables = await sql<
-    { name: string; key: string; is_elsewhere: string }[]
+    { name: string; key: string; is_elsewhere: string; goes: string }[]
   >`
     select format('%I.%I', n.nspname, c.relname) as name,
       a.attname::text as key,
       -- An external_ref stands where it is looked up, wherever its account lives.
       case c.relname when 'external_refs' then 'not credits.ref_groups(external_ref) && $1::integer[]'
-        else format('credits.slot_group(%s) <> all ($1::integer[])', a.attname) end as is_elsewhere
+        else format('credits.slot_group(%s) <> all ($1::integer[])', a.attname) end as is_elsewhere,
+      -- What operators have decided is their history. What waits is decided once, where it is done.
+      case c.relname when 'operator_approvals' then 'state = ''waiting''' else 'true' end as goes
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where n.nspname in ('public', 'credits') and c.relkind = 'r' and a.atttypid = 'uuid'::regtype
@@ -37,10 +39,10 @@ export async function keep(
     for (const { table, name } of guards) {
       await tx.unsafe(`alter table ${table} disable trigger ${name}`);
     }
-    for (const { name: table, key, is_elsewhere } of tables) {
+    for (const { name: table, key, is_elsewhere, goes } of tables) {
       await tx.unsafe(
         // What is nobody's stays on the old one.
-        `delete from only ${table} where ${is_elsewhere} or ${key} is null and $2`,
+        `delete from only ${table} where ${goes} and (${is_elsewhere} or ${key} is null and $2)`,
         [[...groups], isNew],
       );
     }

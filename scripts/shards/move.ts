@@ -19,6 +19,7 @@ import {
   rereadSql,
 } from "./servers.ts";
 import { partsOfShard } from "./tables.ts";
+import { checkServer } from "./target.ts";
 import { handOver, resume, subscribe } from "./terms.ts";
 import { checkReferences } from "./users.ts";
 
@@ -44,6 +45,7 @@ export async function moveShard(
   await checkPassword(fleet);
   await checkPrepared(shard);
   await checkReferences(shard);
+  await checkServer(fleet, shard, url);
   await checkStep(fleet, name, url);
   await stopWrites(shard);
   say(`${name}: takes no writes until this has ended`);
@@ -87,6 +89,7 @@ export async function addShard(
   await checkPassword(fleet);
   await checkPrepared(source);
   await checkReferences(source);
+  await checkServer(fleet, source, url);
   await checkStep(fleet, name, url);
   await stopWrites(source);
   say(`${from}: takes no writes until this has ended`);

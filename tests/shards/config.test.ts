@@ -11,6 +11,7 @@ import {
   readFleet,
   writeFleet,
 } from "../../scripts/shards/config.ts";
+import { halves } from "../../scripts/shards/move.ts";
 import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
 
 const modulo = (modulus: number, remainder: number) =>
@@ -52,6 +53,14 @@ test("each group has one shard", () => {
   expect(() => checkGroups([half])).toThrow("group 1 belongs to no shard");
   const all = { name: "b", groups: modulo(1, 0) };
   expect(() => checkGroups([half, all])).toThrow("group 0 belongs to a and b");
+});
+
+test("a shard gives half of its groups away, so that each half is one partition", () => {
+  expect(halves({ name: "s", groups: [1, 5, 9, 13] })).toEqual([[1, 9], [
+    5,
+    13,
+  ]]);
+  expect(() => halves({ name: "s", groups: [3] })).toThrow("never divided");
 });
 
 test("an address has no user, no password and no TLS", () => {

@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { expect } from "vitest";
-import type { Fleet } from "../../scripts/shards/config.ts";
+import type { Fleet, Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { literal } from "../../scripts/shards/sql.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
@@ -90,13 +90,19 @@ export const noteErasure = (url: string, person: string) =>
       sql`insert into public.account_erasures (account_id) values (${person})`,
   );
 
-export const hasErasure = (url: string, person: string) =>
-  onDatabase(
-    url,
-    async (sql) =>
-      (await sql`select from public.account_erasures where account_id = ${person}`)
-        .length === 1,
-  );
+export async function expectErasures(
+  shards: readonly Shard[],
+  person: string,
+): Promise<void> {
+  for (const { name, url } of shards) {
+    const noted = await onDatabase(
+      url,
+      (sql) =>
+        sql`select from public.account_erasures where account_id = ${person}`,
+    );
+    expect(noted, name).toHaveLength(1);
+  }
+}
 
 export async function expectOldRefuses(
   url: string,
@@ -204,6 +210,55 @@ export async function withReference<T>(
     await sql`set session_replication_role = replica`;
     await sql`drop table public.profiles`;
     await sql`delete from auth.users where id = ${id}`;
+  });
+  return result;
+}
+
+/** Has an action wait for a second operator, on an account of a slot group or on none. */
+export const noteApproval = (url: string, group: number | null) =>
+  onDatabase(url, async (sql) => {
+    const [{ id }] = await sql`
+      insert into public.operator_approvals (operator_id, action, account_id, arguments, credits, reason,
+        idempotency_key)
+      select gen_random_uuid(), 'grant', case when credits.slot_group(a.id) = ${group} then a.id end, '{}', 7,
+        'as the test asks', gen_random_uuid()
+      from (select gen_random_uuid() as id from generate_series(1, 1000)) as a
+      where (credits.slot_group(a.id) = ${group}) is not false limit 1
+      returning id` as unknown as [{ id: string }];
+    return id;
+  });
+
+/** The shards on which it waits. */
+export const approvalsOn = (
+  { shards }: Fleet,
+  id: string,
+): Promise<string[]> =>
+  Promise.all(
+    shards.map(({ name, url }) =>
+      onDatabase(url, async (sql) =>
+        (await sql`select from public.operator_approvals where id = ${id}`)
+            .length === 1
+          ? [name]
+          : [])
+    ),
+  ).then((found) =>
+    found.flat()
+  );
+
+/** Runs an action while a role of the app's, of this server alone, may read something. */
+export async function withRole<T>(
+  url: string,
+  action: (role: string) => Promise<T>,
+): Promise<T> {
+  const role = "apps_own";
+  await onDatabase(url, async (sql) => {
+    await sql.unsafe(
+      `create role ${role}; grant select on public.credit_plans to ${role}`,
+    );
+  });
+  const result = await action(role);
+  await onDatabase(url, async (sql) => {
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
   });
   return result;
 }

@@ -7,7 +7,7 @@ import { main as shards } from "../../scripts/shards.ts";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { readFleet, writeFleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { halves } from "../../scripts/shards/move.ts";
+import { checkServer } from "../../scripts/shards/target.ts";
 import { loginsSql } from "../../scripts/shards/servers.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
 import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
@@ -15,27 +15,22 @@ import { runCommand } from "../support/command.ts";
 import { accountsOf, as, asService, canRoute, rowsForRouter } from "./fleet.ts";
 import {
   addUser,
+  approvalsOn,
   changeLocale,
+  expectErasures,
   expectOldRefuses,
   followsTheRouter,
-  hasErasure,
   hasUser,
   killWhenCopying,
+  noteApproval,
   noteErasure,
   prepareTransaction,
   refsListedAt,
   total,
   withPassword,
   withReference,
+  withRole,
 } from "./growing.ts";
-
-test("a shard gives half of its groups away, so that each half is one partition", () => {
-  expect(halves({ name: "s", groups: [1, 5, 9, 13] })).toEqual([[1, 9], [
-    5,
-    13,
-  ]]);
-  expect(() => halves({ name: "s", groups: [3] })).toThrow("never divided");
-});
 
 // It changes which databases there are: a fleet of its own.
 describe.skipIf(!canRoute)("a fleet grows", () => {
@@ -55,11 +50,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       prepare: false,
       onnotice: () => {},
     });
-    accounts = [
-      ...await accountsOf(started.fleet),
-      ...(await Promise.all([1, 2, 3].map(() => accountsOf(started.fleet))))
-        .flat(),
-    ];
+    accounts = (await Promise.all(
+      [1, 2, 3, 4].map(() => accountsOf(started.fleet)),
+    )).flat();
     for (const account of accounts) await grant(account, "first");
   });
   afterAll(async () => {
@@ -157,6 +150,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     for (const ref of listed) expect(await book(owner, ref)).toBe("booked");
     // Whose account is elsewhere, and who has still to leave the teams of both halves.
     await noteErasure(fleet.shards[0]!.url, owner);
+    const approvals = await Promise.all(
+      [4, null].map((group) => noteApproval(fleet.shards[0]!.url, group)),
+    );
     const before = await total(router);
     await command("add", "s4", url, "--from", "s0");
     const grown = await readFleet(file, {});
@@ -178,19 +174,15 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       expect(await book(accounts[1]!, ref), "one account's").toBe("PT409");
       expect(await book(owner, ref)).toBe("booked");
     }
-    for (const { name, url } of grown.shards.slice(0, 2)) {
-      expect(await hasErasure(url, owner), name).toBe(true);
-    }
+    await expectErasures(grown.shards.slice(0, 2), owner);
+    expect(await Promise.all(approvals.map((id) => approvalsOn(grown, id))))
+      .toEqual([["s4"], ["s0"]]);
     const found =
       await router`select shard, answer ->> 'discrepancies' as discrepancies
       from credits_router.each_reconcile_credit_ledger(true)`;
-    expect(found.map(({ discrepancies }) => discrepancies)).toEqual([
-      "0",
-      "0",
-      "0",
-      "0",
-      "0",
-    ]);
+    expect(found.map(({ discrepancies }) => discrepancies)).toEqual(
+      grown.shards.map(() => "0"),
+    );
     await followsTheRouter(grown, router);
   });
 
@@ -198,32 +190,33 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     const grown = await readFleet(file, {});
     // The file as it was before the last add, as a version control may give it back.
     const [here, , ...others] = grown.shards;
-    const groups = [0, 4, 8, 12];
     await writeFleet(file, {
       ...grown,
-      shards: [{ ...here!, groups }, ...others],
+      shards: [{ ...here!, groups: [0, 4, 8, 12] }, ...others],
     });
     expect((await attempt("init")).stderr).toContain(
       "holds the slot groups {0,8}",
     );
     await writeFleet(file, grown);
     const target = withDatabase(here!.url, "elsewhere");
-    expect((await attempt("add", "s1", target, "--from", "s0")).stderr)
-      .toContain("s1 is another shard's name");
-    expect((await attempt("add", "long", target, "--from", "s0")).stderr)
-      .toContain('"long" cannot be a shard');
+    const refusal = async (name = "s5", url = target) =>
+      (await attempt("add", name, url, "--from", "s0")).stderr;
+    expect(await refusal("s1")).toContain("s1 is another shard's name");
+    expect(await refusal("long")).toContain('"long" cannot be a shard');
     const unprepare = await prepareTransaction(here!.url, "a's late one");
-    const late = await attempt("add", "s5", target, "--from", "s0");
+    expect(await refusal()).toContain("rollback prepared 'a''s late one'");
+    await unprepare();
+    expect(await withReference(here!.url, accounts[0]!, refusal))
+      .toContain("drop constraint profiles_id_fkey");
+    const far = withDatabase(grown.shards[1]!.url, "elsewhere");
+    const lacking = await withRole(here!.url, async (role) => {
+      // The router's own are made there.
+      await checkServer({ ...grown, user: role }, here!, far);
+      return await refusal("s5", far);
+    });
+    expect(lacking).toContain("lacks the role apps_own");
     // No move has begun, and the shard still takes writes.
     await grant(accounts[0]!, "late");
-    await unprepare();
-    expect(late.stderr).toContain("rollback prepared 'a''s late one'");
-    const referring = await withReference(
-      here!.url,
-      accounts[0]!,
-      () => attempt("add", "s5", target, "--from", "s0"),
-    );
-    expect(referring.stderr).toContain("drop constraint profiles_id_fkey");
     await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
     expect((await attempt("init")).stderr).toContain("s4 is on its way");
     await command("add", "s4", grown.shards[1]!.url, "--from", "s0");

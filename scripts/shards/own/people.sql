@@ -103,7 +103,7 @@ begin
   end if;
   -- Of two calls one tells that they leave: if both began as for a join, neither could.
   if not credits_router.handover_lock(p_person_id, not can_note or not exists (select from credits.handovers as h
-    where h.person_id = p_person_id and h.slot_group = any (p_groups) and h.kind <> 'join')) then
+    where h.person_id = p_person_id and h.slot_group = any (p_groups) and h.kind <> 'join' and h.refusals = 0)) then
     if is_needed then
       perform credits_router.raise_outage();
     end if;
