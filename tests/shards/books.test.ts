@@ -38,12 +38,12 @@ describe.skipIf(!canRoute)("the books of all shards", () => {
       shared.router,
       async (tx) => ({
         broken: await reconcile(true),
-        found:
-          await tx`select account_id from public.reconciliation_discrepancies`,
+        found: await tx`select * from public.reconciliation_discrepancies`,
       }),
     ).finally(() => onItsShard(-7));
-    expect(new Set(found.map(({ account_id }) => account_id)))
-      .toEqual(new Set([account]));
+    if (found.length > 1) (await import("node:fs")).writeFileSync("/tmp/w/found.json", JSON.stringify(found));
+    const others = found.filter(({ account_id }) => account_id !== account);
+    expect([found.length > 0, others]).toEqual([true, []]);
     const [all] = await asService(
       shared.router,
       (tx) => tx`select count(*) as accounts from public.credit_accounts`,
