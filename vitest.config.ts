@@ -10,7 +10,7 @@ export default defineConfig({
       // It takes pictures for the docs, and tests nothing.
       ...(process.env.PICTURES ? ["tests/console_pictures.ts"] : []),
       // It wants a router behind the functions.
-      ...(process.env.TEST_ROUTER ? ["tests/shards/outage_over_http.ts"] : []),
+      ...(process.env.TEST_ROUTER ? ["tests/shards/*_over_http.ts"] : []),
     ],
     globalSetup: ["tests/support/global_setup.ts"],
     // One more than there are processors: files also wait, for locks and timeouts.

@@ -29,6 +29,8 @@ shards.json:
 
 An account's group is the low 4 bits of its slot. URLs are for a superuser. "through" of a shard is where the router
 connects (pgbouncer), if it is not the database itself. SHARDS_PASSWORD is the password of the router's role.
+A URL may have libpq's parameters of TLS (?sslmode=verify-full&sslrootcert=/path), and no others. SHARDS_URL is the
+<url> of move and add where it has a password, as ps shows arguments; PGPASSWORD that of URLs without one.
 "formerly" is a router that this one stands in for: init takes over what waits there.
 What breaks off goes on where it was when the same command is run again. move and add write the file anew.`;
 
@@ -44,7 +46,7 @@ export async function main(terminal: Terminal): Promise<number> {
     },
   });
   const { console, env } = terminal;
-  const [name = "", shard = "", url = ""] = positionals;
+  const [name = "", shard = "", url = env.SHARDS_URL ?? ""] = positionals;
   const run = COMMANDS[name];
   const isWhole = name === "move" || name === "add" ? url : positionals[0];
   if (values.help || !run || !isWhole) {

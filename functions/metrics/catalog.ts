@@ -126,6 +126,12 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_handover_age_seconds: gauge(
     "Seconds since the oldest of those calls was asked for; 0 without one.",
   ),
+  atomic_credits_operator_changes_waiting: gauge(
+    "Calls that shards have still to get, of operators who were made or removed. The router's alone.",
+  ),
+  atomic_credits_operator_change_age_seconds: gauge(
+    "Seconds since the oldest of those calls was made; 0 without one. The router's alone.",
+  ),
   atomic_credits_shard: gauge(
     "Always 1; the labels say which shard this database is. None where it is no shard.",
   ),

@@ -1,21 +1,53 @@
-import type { Fleet, Shard } from "./config.ts";
+import { type Fleet, readerOf, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { literal } from "./sql.ts";
 
-/** Lets the router in, as the role whose rights it needs: those of the service, and of whom it calls for. */
+/**
+ * The roles as which the router comes, with what the service may, and whom it calls for. One calls, and sees all rows.
+ * The other reads: its policies show it all rows, too, and that there are policies makes Postgres compare with the
+ * reader's accounts before it asks a filter of theirs, which could tell of a row that it sees.
+ */
 function admitSql({ user, password }: Fleet): string {
+  const reader = readerOf({ user });
   const secret = password ? `password ${literal(password)}` : "";
-  return `do $$
-begin
-  if to_regrole(${literal(user)}) is null then create role ${user}; end if;
-end;
-$$;
+  return `${rolesSql({ user })}
 alter role ${user} login bypassrls ${secret};
-grant anon, authenticated, service_role, credits_auditor to ${user};
-grant usage on schema public, credits to ${user};
+alter role ${reader} login nobypassrls ${secret};
+grant anon, authenticated, service_role, credits_auditor to ${user}, ${reader};
+grant usage on schema public, credits to ${user}, ${reader};
 -- By its hash, which the service may not read, the router finds whose an app's key is.
-grant select (account_id, hash) on public.credit_app_keys to ${user};
-alter role ${user} set statement_timeout = 0;`;
+grant select (account_id, hash) on public.credit_app_keys to ${user}, ${reader};
+-- Operators act through the router.
+grant execute on function credits.operator_day(uuid), credits.operator_joins(uuid, text, bigint, bigint, text),
+  credits.operator_muted(text, timestamptz, timestamptz, text, text) to ${user};
+alter role ${user} set statement_timeout = 0;
+alter role ${reader} set statement_timeout = 0;
+do $$
+declare
+  policed record;
+begin
+  for policed in
+    select c.oid::regclass as name, p.oid is not null as is_open
+    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    left join pg_policy as p on p.polrelid = c.oid and p.polname = '${reader}'
+    where n.nspname in ('public', 'credits') and c.relkind in ('r', 'p') and c.relrowsecurity
+  loop
+    continue when policed.is_open;
+    execute format('create policy ${reader} on %s for select to ${reader} using (true)', policed.name);
+  end loop;
+end;
+$$;`;
+}
+
+/** Makes the roles where they are not, without any right: a copy of a shard names them. */
+export function rolesSql({ user }: Pick<Fleet, "user">): string {
+  return [user, readerOf({ user })].map((role) =>
+    `do $$
+begin
+  if to_regrole(${literal(role)}) is null then create role ${role}; end if;
+end;
+$$;`
+  ).join("\n");
 }
 
 /**

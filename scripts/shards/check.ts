@@ -3,6 +3,7 @@ import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { TERMS } from "./merges.ts";
 import { isSubscribed } from "./terms.ts";
+import { describeUsers } from "./users.ts";
 
 /** What differs between two databases, or that one does not answer. */
 export interface Difference {
@@ -11,11 +12,16 @@ export interface Difference {
   readonly what: string;
 }
 
+/** What fingerprint_inside.sql tells of a shard. */
+const INSIDE =
+  /^(body of|trigger|column|constraint|index|view|extension|locale) /;
+
 type Fingerprint = ReadonlyMap<string, string>;
 
 /**
  * Compares signatures, privileges, policies, types, prices, plans and rules of the router and of all shards with
- * those of the first shard, and triggers and bodies of functions of the shards. A database that does not answer is one difference.
+ * those of the first shard, and of shards also what decides what a call does: bodies of functions, triggers, columns,
+ * constraints, indexes, views, extensions. A database that does not answer is one difference.
  */
 export async function findDifferences(
   { router, shards }: Fleet,
@@ -62,7 +68,7 @@ async function describeRouter(
 /** What of a shard the router has, too. */
 function outsideOf(fingerprint: Fingerprint): Fingerprint {
   return new Map(
-    [...fingerprint].filter(([key]) => !/^(body of|trigger) /.test(key)),
+    [...fingerprint].filter(([key]) => !INSIDE.test(key)),
   );
 }
 
@@ -72,6 +78,7 @@ async function describeShard(shard: Shard): Promise<Difference[]> {
   const follows = await isSubscribed(url).catch(() => true);
   const is = await describeItself(url).catch(() => undefined);
   const should = saysOf(name, shard.groups);
+  const users = await describeUsers(url).catch(() => undefined);
   return [
     ...follows
       ? []
@@ -79,6 +86,7 @@ async function describeShard(shard: Shard): Promise<Difference[]> {
     ...is === undefined || is === should
       ? []
       : [`it says that it is ${is}, not ${should}`],
+    ...users ? [users] : [],
   ].map((what) => ({ where: name, what }));
 }
 

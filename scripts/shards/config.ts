@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { checkUrl } from "./address.ts";
 
 /** Groups of slots: the low 4 bits of an account's slot. A group is never split, and is moved as a whole. */
 export const GROUPS = 16;
@@ -20,7 +21,7 @@ export interface Fleet {
   readonly shards: readonly Shard[];
   /** A router that the new one stands in for. */
   readonly formerly?: string;
-  /** The role as which the router connects to shards. */
+  /** The role as which the router calls shards. */
   readonly user: string;
   /** Its password; where there is none, the shards must trust the router. */
   readonly password?: string;
@@ -44,10 +45,13 @@ export async function readFleet(
   const written: Written = JSON.parse(await readFile(file, "utf8"));
   const { router, formerly, user = "credits_router", seconds = 8 } = written;
   if (!router) throw new Error(`${file}: router is missing, a URL`);
+  checkUrl(router, `${file}: router`);
+  if (formerly) checkUrl(formerly, `${file}: formerly`);
   const shards = (written.shards ?? []).map(
     ({ name, url, through = url, groups = [] }) => {
       checkName(name ?? "");
       if (!url) throw new Error(`${file}: ${name} needs a url`);
+      for (const at of [url, through!]) checkUrl(at, `${file}: ${name}`);
       return { name: name!, url, through: through!, groups };
     },
   );
@@ -106,22 +110,7 @@ export function checkGroups(
   }
 }
 
-/** Where the router reads a shard: through pgbouncer in a pool of its own, because a read waits for a call. */
-export function readAddressOf(
-  { url, through }: Shard,
-): Record<string, string> {
-  const address = addressOf(through);
-  return through === url
-    ? address
-    : { ...address, dbname: `${address.dbname}_read` };
-}
-
-/** What libpq needs to reach a database, without a user. */
-export function addressOf(url: string): Record<string, string> {
-  const { hostname, port, pathname } = new URL(url);
-  return {
-    host: decodeURIComponent(hostname),
-    port: port || "5432",
-    dbname: decodeURIComponent(pathname.slice(1)),
-  };
+/** The role as which the router reads a shard's tables: one that policies hold. */
+export function readerOf({ user }: Pick<Fleet, "user">): string {
+  return `${user}_reads`;
 }

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { clientOf } from "./address.ts";
 
 /** One object of a schema, as pg_dump writes it. */
 export interface Part {
@@ -15,10 +16,11 @@ const HEADER =
 
 /** The schema of a shard in the order in which it can be made. */
 export async function dumpSchema(url: string): Promise<Part[]> {
+  const { argument, env } = clientOf(url);
   const { stdout } = await promisify(execFile)(
     "pg_dump",
-    ["--schema-only", "--schema=public", "--schema=credits", url],
-    { maxBuffer: 64 << 20 },
+    ["--schema-only", "--schema=public", "--schema=credits", argument],
+    { maxBuffer: 64 << 20, env },
   );
   return partsOf(stdout);
 }

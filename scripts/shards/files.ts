@@ -1,4 +1,5 @@
-import { addressOf, type Fleet } from "./config.ts";
+import { addressOf, tlsOf } from "./address.ts";
+import type { Fleet } from "./config.ts";
 import { literal, optionsOf } from "./sql.ts";
 
 /** The role as which shards look at the router's Storage. */
@@ -27,7 +28,11 @@ end;`)
 
 /** @throws on a shard where there are files: they would be out of sight */
 export function filesOnShardSql({ router, password }: Fleet): string {
-  const options = optionsOf({ ...addressOf(router), connect_timeout: "3" });
+  const options = optionsOf({
+    ...addressOf(router),
+    ...tlsOf(router),
+    connect_timeout: "3",
+  });
   const login = optionsOf({
     user: READER,
     ...password ? { password } : { password_required: "false" },

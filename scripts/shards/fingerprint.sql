@@ -1,6 +1,10 @@
 -- What a caller can notice of a database: kind, name, and what it is like. Owners have all privileges, and are left out.
 with roles as (
   select oid, rolname from pg_roles where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor')
+), added as (
+  -- To ask fewer shards.
+  select '\((.*) AND \(\w+ = ANY \(credits_router\.my_places\(\)\)\) AND '
+    || '\( SELECT credits_router\.planned_for\(.*?\) AS planned_for\)\)' as by_router
 )
 select 'function' as kind, f.oid::regprocedure::text as name,
   concat_ws(' ', format('(%s)', pg_get_function_arguments(f.oid)), 'returns', pg_get_function_result(f.oid),
@@ -16,11 +20,11 @@ select 'table', c.oid::regclass::text,
   concat_ws(' ', (
     select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
     from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-    case when c.relrowsecurity then 'rls' end,
-    (select string_agg(format('%s for %s to %s using %s', o.polname, o.polcmd, o.polroles::regrole[],
-      -- Without what the router adds, to ask fewer shards.
-      regexp_replace(pg_get_expr(o.polqual, o.polrelid), '\((.*) AND \(\w+ = ANY \(credits_router\.my_places\(\)\)\) AND '
-        || '\( SELECT credits_router\.planned_for\(.*?\) AS planned_for\)\)', '\1')),
+    case when c.relrowsecurity then 'rls' end, case when c.relforcerowsecurity then 'also of its owner' end,
+    (select string_agg(concat_ws(' ', o.polname, case when not o.polpermissive then 'restrictive' end,
+      'for', o.polcmd, 'to', o.polroles::regrole[],
+      'using ' || regexp_replace(pg_get_expr(o.polqual, o.polrelid), added.by_router, '\1'),
+      'with check ' || regexp_replace(pg_get_expr(o.polwithcheck, o.polrelid), added.by_router, '\1')),
       ', ' order by o.polname) from pg_policy as o where o.polrelid = c.oid),
     'to', coalesce((
       select string_agg(format('%s %s', r.rolname, p.privilege_type), ', ' order by r.rolname, p.privilege_type)
@@ -29,7 +33,7 @@ select 'table', c.oid::regclass::text,
         order by r.rolname, p.privilege_type, a.attname)
       from pg_attribute as a cross join lateral aclexplode(a.attacl) as p join roles as r on r.oid = p.grantee
       where a.attrelid = c.oid and not a.attisdropped))
-from pg_class as c
+from pg_class as c cross join added
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
 union all
 select 'type', t.oid::regtype::text, coalesce(

@@ -1,26 +1,14 @@
+import { callOf, innerSql } from "./calls.ts";
 import type { Routine } from "./interface.ts";
 import type { Merge } from "./merges.ts";
 import { notesSql, routeOf } from "./routes.ts";
 
 const VOLATILITY = { v: "volatile", s: "stable", i: "immutable" };
 
-/** Who calls, as the Data API says it; auth.uid() reads one setting or the other. */
-const CALLER = [
-  "current_setting('role')",
-  "current_setting('request.jwt.claim.sub', true)",
-  "current_setting('request.jwt.claims', true)",
-];
-
 /** The function on the router, under its own name and with its own result; undefined: as it is on a shard. */
 export function proxySql(routine: Routine): string | undefined {
   const route = routeOf(routine);
   if (route.by === "router") return undefined;
-  if (route.by === "refused") {
-    const refuses = outerSql(routine, refusal(routine, route));
-    return route.each
-      ? [innerSql(routine), eachSql(routine), refuses].join("\n")
-      : refuses;
-  }
   // As on a shard, until a file of own/ replaces it.
   if (route.by === "own") {
     const each = route.each ? [eachSql(routine)] : [];
@@ -34,75 +22,11 @@ function ownSql(routine: Routine): string {
   return outerSql(routine, "  raise exception 'a file of own/ replaces this';");
 }
 
-function innerName({ schema, name }: Routine): string {
-  return `credits_router.${schema === "public" ? "" : `${schema}_`}${name}`;
-}
-
-/** The call of the shard that has a slot, in PL/Proxy. */
-function innerSql(routine: Routine): string {
-  const { input, schema, name, types, for_users, timeout } = routine;
-  const identity = for_users
-    ? ["caller_role text", "caller_sub text", "caller_claims text"]
-    : [];
-  const first = identity.length + 2;
-  const values = types.map((type, i) => `$${first + i}::${type}`).join(", ");
-  const call = `${schema}.${name}(${values})`;
-  const [result, columns] = innerResult(routine);
-  const from = for_users ? asCaller(call) : `${call} as r`;
-  return `create function ${innerName(routine)}(${
-    ["p_slot integer", ...identity, input].filter(Boolean).join(", ")
-  })
-returns ${result} language plproxy as $proxy$
-  cluster '${timeout ? "credits_long" : "credits"}';
-  run on p_slot;
-  select ${columns} from ${from};
-$proxy$;`;
-}
-
-/**
- * The shard does what the caller may: the role and the claims are set for this one statement. OFFSET with a value
- * of the first part makes Postgres evaluate that part first, in any plan.
- */
-function asCaller(call: string): string {
-  return `(select set_config('role', $2, true) as a,
-      set_config('request.jwt.claim.sub', coalesce($3, ''), true) as b,
-      set_config('request.jwt.claims', coalesce($4, ''), true) as c offset 0) as s,
-    lateral (select * from ${call} as r offset length(s.a || s.b || s.c) * 0) as r`;
-}
-
-/** The type of the inner function, and the columns that it selects. */
-function innerResult(
-  { result, returns_void, returns_set, type }: Routine,
-): [string, string] {
-  if (returns_void) return ["text", "'done'::text as r"];
-  if (result.startsWith("TABLE")) return [result, "r.*"];
-  return [returns_set ? `setof ${type}` : result, "r.*"];
-}
-
-/** A call of the inner function on the shard of a slot. */
-function callOf(
-  routine: Routine,
-  slot: string,
-  given: (name: string) => string = (name) => name,
-): string {
-  const { names, for_users } = routine;
-  const values = [slot, ...(for_users ? CALLER : []), ...names.map(given)];
-  return `${innerName(routine)}(${values.join(", ")})`;
-}
-
 /** What the outer function does. */
 function bodyOf(routine: Routine, route: Merge): string {
   switch (route.by) {
     case "slot":
       return oneSql(routine, callOf(routine, route.slot));
-    case "account":
-      return `  perform credits_router.account_check(p_account_id, '${routine.name}');
-${
-        oneSql(
-          routine,
-          callOf(routine, "credits_router.account_slot(p_account_id)"),
-        )
-      }`;
     case "new":
       return `  perform credits.team_id_check(${route.argument});
   ${route.argument} := coalesce(${route.argument}, gen_random_uuid());
@@ -125,6 +49,45 @@ ${
     perform credits_router.raise_outage();
   end if;
   return total;`;
+    case "page": {
+      const ofAccount = routine.names.includes("p_account_id")
+        ? `  if p_account_id is not null then
+    return query select * from ${
+          callOf(routine, "credits_router.account_slot(p_account_id)")
+        };
+    return;
+  end if;
+`
+        : "";
+      return `${ofAccount}${
+        loopSql(
+          `      found_rows := found_rows || array(select r from ${
+            callOf(routine, "slot")
+          } as r);`,
+          "      silent := silent || shard;",
+        )
+      }
+  -- A page without a shard's rows would look whole, and its last key would leave them out for good.
+  perform credits_router.raise_silent(silent, null);
+  return query select r.* from unnest(found_rows) as r order by ${route.order} limit p_limit;`;
+    }
+    case "search": {
+      const also = route.also
+        ? `
+  return query ${route.also};
+  is_found := is_found or found;`
+        : "";
+      return `${
+        loopSql(
+          `      return query select r.* from ${callOf(routine, "slot")} as r;
+      is_found := is_found or found;`,
+          "      silent := silent || shard;",
+        )
+      }${also}
+  if not is_found then
+    perform credits_router.raise_silent(silent, null);
+  end if;`;
+    }
     case "rows": {
       const columns = route.columns ?? "r.*";
       const also = route.also ? `\n  return query ${route.also};` : "";
@@ -202,11 +165,6 @@ ${otherwise}
   end loop;`;
 }
 
-function refusal({ name }: Routine, { reason }: { reason: string }): string {
-  return `  raise exception using errcode = '0A000', message = '${name} cannot be called through the router',
-    hint = '${reason}';`;
-}
-
 /** What each shard answers to a function, with its name: for operators. */
 function eachSql(routine: Routine): string {
   const { name } = routine;
@@ -273,6 +231,10 @@ function variablesSql(routine: Routine, type: string): string {
   switch (by) {
     case "rows":
       return looped;
+    case "page":
+      return `${looped}  found_rows ${type}[];\n  silent text[] := '{}';\n`;
+    case "search":
+      return `${looped}  is_found boolean := false;\n  silent text[] := '{}';\n`;
     case "claim":
       return `${looped}  claimed integer := 0;\n  answers integer;\n`;
     case "sum":

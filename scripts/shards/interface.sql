@@ -14,7 +14,10 @@ select f.oid::regprocedure::text as identity, n.nspname as schema, f.proname as 
     as timeout,
   exists (
     select from aclexplode(f.proacl) as p join pg_roles as r on r.oid = p.grantee
-    where r.rolname in ('anon', 'authenticated', 'credits_auditor')) as for_users
+    where r.rolname in ('anon', 'authenticated', 'credits_auditor')) as for_users,
+  n.nspname = 'public' and exists (
+    select from credits.operator_rights() as r where f.proname = 'operator_' || r.action and r.moves_credits)
+    as counts_for_day
 from pg_proc as f
 join pg_namespace as n on n.oid = f.pronamespace
 join pg_type as t on t.oid = f.prorettype

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import postgres from "postgres";
+import { optionsOfUrl } from "./address.ts";
 
 /** A function that somebody may execute, as the catalog of a shard has it. */
 export interface Routine {
@@ -23,6 +24,8 @@ export interface Routine {
   readonly timeout: string;
   /** Whether end users or auditors may execute it: the shard must know who asks. */
   readonly for_users: boolean;
+  /** Whether an operator moves credits by it: the shard must know what they moved today on the others. */
+  readonly counts_for_day: boolean;
 }
 
 /** A view that each shard computes. */
@@ -68,7 +71,8 @@ export async function onDatabase<T>(
   url: string,
   action: (sql: postgres.Sql) => Promise<T>,
 ): Promise<T> {
-  const sql = postgres(url, {
+  const sql = postgres({
+    ...optionsOfUrl(url),
     max: 1,
     onnotice: () => {},
     connection: { search_path: "pg_catalog" },

@@ -2,18 +2,18 @@
  * How a function is sent that neither p_account_id nor p_job_id decides on.
  *
  * - slot: an expression over its arguments says whose shard runs it.
- * - account: as by p_account_id, which must be given.
  * - sum: all shards run it; the result is the sum of theirs. Raises at the end where one did not answer.
  * - rows: all shards run it; the result is the rows of those that answer, and what is said of one that does not.
+ * - page: the shard of the account that is named, else all: the first rows by an order. Raises where one does not answer.
+ * - search: all shards run it; raises where none finds anything and one does not answer.
  * - claim: as rows, up to a limit over all.
  * - first: shards are asked one after the other until one knows the answer.
  * - router: the router's own tables decide; it runs there as it is.
  * - own: a file of the folder own has it; each: and credits_router.each_… what each shard answers.
  * - new: the argument of that name is made on the router when it is null, and decides.
- * - refused: it cannot be merged honestly. The reason is what a caller reads; each: credits_router.each_… has it.
  */
 export type Merge =
-  | { readonly by: "sum" | "account" | "router" }
+  | { readonly by: "sum" | "router" }
   | { readonly by: "own"; readonly each?: boolean }
   | { readonly by: "slot"; readonly slot: string }
   | {
@@ -25,14 +25,11 @@ export type Merge =
     /** What the router itself adds. */
     readonly also?: string;
   }
+  | { readonly by: "page"; readonly order: string }
+  | { readonly by: "search"; readonly also?: string }
   | { readonly by: "claim"; readonly limit: string }
   | { readonly by: "first"; readonly found: string }
-  | { readonly by: "new"; readonly argument: string }
-  | {
-    readonly by: "refused";
-    readonly reason: string;
-    readonly each?: boolean;
-  };
+  | { readonly by: "new"; readonly argument: string };
 
 const SUM: Merge = { by: "sum" };
 const ROWS: Merge = { by: "rows" };
@@ -41,22 +38,12 @@ const OWN: Merge = { by: "own" };
 const OWN_AND_EACH: Merge = { by: "own", each: true };
 const CLAIM: Merge = { by: "claim", limit: "p_limit" };
 const slot = (expression: string): Merge => ({ by: "slot", slot: expression });
-const refused = (reason: string): Merge => ({ by: "refused", reason });
 
 /** The shard that has the row with this key, else the one of group 0, which says that there is none. */
 const has = (table: string, column: string, value: string): Merge =>
   slot(
     `credits_router.slot_of_row('${table}', '${column}', (${value})::text)`,
   );
-const each = (name: string): Merge => ({
-  by: "refused",
-  reason:
-    `Its result cannot be merged: select * from credits_router.each_${name}(…), or call it on a shard.`,
-  each: true,
-});
-
-const SELF =
-  "It is about this database itself: call it on each shard, and make the router anew.";
 /** The one list that is kept by hand: of functions without p_account_id and p_job_id, or that need more. */
 export const MERGES: Readonly<Record<string, Merge>> = {
   "credits.my_account_ids": OWN,
@@ -65,7 +52,7 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.announce_expiring_grants": SUM,
   "public.apply_retention": SUM,
   "public.apply_schedule": SUM,
-  "public.archive_ledger": each("archive_ledger"),
+  "public.archive_ledger": OWN_AND_EACH,
   "public.book_payment": slot("credits_router.booking_slot(p_payment)"),
   "public.book_subscription": slot(
     "credits_router.payment_slot(p_subscription)",
@@ -103,10 +90,10 @@ export const MERGES: Readonly<Record<string, Merge>> = {
     unreachable:
       "'atomic_credits_shard_unreachable'::text, jsonb_build_object('shard', shard), 1::numeric",
     also:
-      "select 'atomic_credits_' || m.metric, m.labels || '{\"shard\": \"router\"}', m.value from credits.metrics_of_handovers() as m",
+      "select 'atomic_credits_' || m.metric, m.labels || '{\"shard\": \"router\"}', m.value from credits_router.metrics() as m",
   },
   "public.operator_abilities": slot("0"),
-  "public.operator_accounts_page": OWN,
+  "public.operator_accounts_page": { by: "page", order: "r.account_id" },
   "public.operator_acknowledge_alert": has(
     "credit_alerts",
     "id",
@@ -117,22 +104,27 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.operator_fix_discrepancy": slot(
     "credits_router.discrepancy_slot(p_class, p_subject)",
   ),
-  "public.operator_jobs_page": { by: "account" },
-  "public.operator_mute_alert": refused(
-    "Rules have one publisher: mute_alert_rule on the router.",
-  ),
-  "public.operator_payments_page": { by: "account" },
+  "public.operator_jobs_page": {
+    by: "page",
+    order: "r.created_at desc, r.job_id desc",
+  },
+  "public.operator_mute_alert": OWN,
+  "public.operator_payments_page": {
+    by: "page",
+    order: "r.at desc, r.payment_key desc",
+  },
   "public.operator_people": ROUTER,
   "public.operator_reconcile": OWN,
   "public.operator_reject": has("operator_approvals", "id", "p_approval_id"),
   "public.operator_remove": OWN,
-  "public.operator_request_trail": ROWS,
+  "public.operator_request_trail": { by: "search" },
   "public.operator_retry_event": has("credit_events", "id", "p_event_id"),
   "public.operator_search": {
-    by: "rows",
+    by: "search",
     also: "select f.* from credits_router.find_by_mail(p_text, p_limit) as f",
   },
   "public.operator_set": OWN,
+  "public.operator_timeline": OWN,
   "public.erase_account": OWN,
   "public.person_joins": slot(
     "credits_router.account_slot(p_person_id)",
@@ -151,12 +143,11 @@ export const MERGES: Readonly<Record<string, Merge>> = {
   "public.reconcile_credit_ledger": OWN_AND_EACH,
   "public.record_anomalies": SUM,
   "public.refill_plans": SUM,
-  "public.repair_deployment": refused(SELF),
   "public.request_function": ROUTER,
   "public.retry_events": SUM,
   "public.retry_payment": has("payments", "key", "p_key"),
   "public.retry_payments": SUM,
-  "public.run_task": each("run_task"),
+  "public.run_task": OWN_AND_EACH,
   "public.set_model_price": ROUTER,
   "public.set_product": ROUTER,
   "public.sweep_overdue_jobs": SUM,
@@ -172,7 +163,8 @@ export const MERGES: Readonly<Record<string, Merge>> = {
     columns: "format('%s (%s)', r.check_name, shard), r.ok, r.detail, r.remedy",
     unreachable:
       "format('the shard answers (%s)', shard), false, null::text, 'Start its server, or see what npm run shards -- check says.'::text",
-    also: "select c.* from credits.check_shard() as c",
+    also:
+      "select c.* from credits.check_shard() as c union all select w.* from credits_router.check_waiting() as w",
   },
   "public.verify_operator_actions": OWN_AND_EACH,
 };

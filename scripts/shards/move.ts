@@ -1,13 +1,9 @@
 import { admit } from "./admit.ts";
-import {
-  addressOf,
-  checkName,
-  type Fleet,
-  partitionOf,
-  type Shard,
-} from "./config.ts";
+import { addressOf } from "./address.ts";
+import { checkName, type Fleet, partitionOf, type Shard } from "./config.ts";
 import {
   admitWrites,
+  checkPrepared,
   copyOnce,
   maintenanceOf,
   stopWrites,
@@ -45,6 +41,7 @@ export async function moveShard(
   const there: Shard = { ...shard, url, through: url };
   const moved = replaceShard(fleet, name, [there]);
   await checkPassword(fleet);
+  await checkPrepared(shard);
   await checkStep(fleet, name, url);
   await stopWrites(shard);
   say(`${name}: takes no writes until this has ended`);
@@ -85,6 +82,7 @@ export async function addShard(
   const here: Shard = { ...source, groups: kept };
   const grown = replaceShard(fleet, from, [here, there]);
   await checkPassword(fleet);
+  await checkPrepared(source);
   await checkStep(fleet, name, url);
   await stopWrites(source);
   say(`${from}: takes no writes until this has ended`);
@@ -168,7 +166,7 @@ async function checkStep(
   if (begun) return;
   const [exists] = await onDatabase(
     maintenanceOf(url),
-    (sql) => sql`select from pg_database where datname = ${dbname!}`,
+    (sql) => sql`select from pg_database where datname = ${dbname}`,
   );
   if (exists) {
     throw new Error(`${target} exists: name a database that does not`);

@@ -1,14 +1,16 @@
-import { addressOf, type Fleet } from "./config.ts";
+import { addressOf, poolTlsOf } from "./address.ts";
+import { type Fleet, readerOf } from "./config.ts";
 
 /** pgbouncer.ini between the router and the shards: few connections on a shard, however many the router has. */
 export function pgbouncerIni({ shards, user }: Fleet, pool: number): string {
   const databases = shards.map(({ url }) => {
     const { host, port, dbname } = addressOf(url);
-    const to = `host=${host} port=${port} dbname=${dbname} pool_size=${pool}`;
-    return `${dbname} = ${to}\n${dbname}_read = ${to}`;
+    return `${dbname} = host=${host} port=${port} dbname=${dbname} pool_size=${pool}`;
   });
-  return `; An example, to stand on the router's machine or on each shard's. ${user} belongs into userlist.txt;
-; name this pgbouncer as "through" of each shard, and run init again.
+  return `; An example, to stand on the router's machine or on each shard's. ${user} and ${
+    readerOf({ user })
+  } belong into
+; userlist.txt; name this pgbouncer as "through" of each shard, and run init again.
 [databases]
 ${databases.join("\n")}
 
@@ -17,12 +19,12 @@ listen_addr = 127.0.0.1
 listen_port = 6432
 auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/userlist.txt
-; Two pools a shard: a user's read keeps its connection while a call asks for their teams.
+; Each role has a pool: a user's read keeps its connection while a call asks for their teams.
 ; A call is one statement, and postgres_fdw's cursors live in one transaction.
 pool_mode = transaction
 max_client_conn = 1000
 ; The router's own limit comes first.
 query_wait_timeout = 5
 ignore_startup_parameters = extra_float_digits
-`;
+${poolTlsOf(shards)}`;
 }

@@ -137,7 +137,7 @@ declare
   cause constant text := regexp_replace(p_detail, '^Remote detail: ', '');
   remedy constant text := regexp_replace(p_hint, '^Remote hint: ', '');
 begin
-  if credits_router.is_outage(p_state, p_message) then
+  if credits_router.is_outage(p_state, p_message) and p_message not like 'no answer from %' then
     perform credits_router.raise_outage();
   -- An empty detail or hint is said as one; only an option that is left out is none.
   elsif cause = '' and remedy = '' then
@@ -151,7 +151,8 @@ begin
 end;
 $$;
 comment on function credits_router.raise_again(text, text, text, text) is
-  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer.';
+  'Raises what a shard raised as if it had happened here; 08006 where the shard did not answer, and what names others '
+  'that did not, as it is.';
 
 create function credits_router.write_check(p_function text)
 returns void
@@ -167,20 +168,6 @@ end;
 $$;
 comment on function credits_router.write_check(text) is
   'A shard would write, as its transaction is another: a GET must not, here as on one database.';
-
-create function credits_router.account_check(p_account_id uuid, p_function text)
-returns void
-language plpgsql
-stable
-as $$
-begin
-  if p_account_id is null then
-    raise exception using errcode = '0A000', message = format('%s needs an account through the router', p_function),
-      hint = 'Name the account, or read all of them on each shard.';
-  end if;
-end;
-$$;
-comment on function credits_router.account_check(uuid, text) is 'Raises 0A000 where no account says which shard to ask.';
 
 create function credits_router.slot_of_row(p_table text, p_column text, p_value text)
 returns integer
@@ -273,6 +260,47 @@ $$;
 comment on function credits_router.places_of_caller() is
   'Accounts that the caller may have, to say which shards are asked; my_account_ids says which of them they have.';
 
+create function credits_router.ping(p_slot integer)
+returns integer
+language plproxy
+as $$
+  cluster 'credits';
+  run on p_slot;
+  select 1;
+$$;
+comment on function credits_router.ping(integer) is 'Raises an outage where the shard of a slot answers no call.';
+
+create function credits_router.one_answers(p_places uuid[])
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  shard text;
+  slot integer;
+begin
+  for shard, slot in
+    select s.shard, s.slot from credits_router.shards as s
+    where s.shard in (select credits_router.shard_of(a.id) from unnest(p_places) as a (id))
+  loop
+    begin
+      perform credits_router.ping(slot);
+      return true;
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      elsif credits_router.can_read(shard) then
+        return true;
+      end if;
+    end;
+  end loop;
+  return false;
+end;
+$$;
+comment on function credits_router.one_answers(uuid[]) is 'Whether any shard answers on which these accounts are.';
+
 create function credits_router.my_places()
 returns uuid[]
 language plpgsql
@@ -280,13 +308,23 @@ immutable
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  places constant uuid[] := credits_router.places_of_caller();
 begin
-  return credits_router.places_of_caller();
+  -- Once in a transaction: it is asked for each mention.
+  if places <> '{}' and current_setting('credits_router.answered', true) is distinct from places::text then
+    if not credits_router.one_answers(places) then
+      perform credits_router.raise_outage();
+    end if;
+    perform set_config('credits_router.answered', places::text, true);
+  end if;
+  return places;
 end;
 $$;
 comment on function credits_router.my_places() is
   'places_of_caller, called immutable so that it is an array when a query is planned: Postgres then leaves out the shards '
-  'that have none of them, also one that does not answer. planned_for refuses a plan that was kept for somebody else.';
+  'that have none of them, also one that does not answer. planned_for refuses a plan that was kept for somebody else. '
+  'Raises 08006 where no shard answers that has any: postgres_fdw would name its server and address.';
 
 create function credits_router.planned_for(p_places uuid[])
 returns boolean
@@ -307,5 +345,7 @@ comment on function credits_router.planned_for(uuid[]) is
   'Raises 0A000 where a prepared statement''s plan was made for another caller: it would leave out this one''s rows.';
 
 alter function credits_router.places_of_caller() owner to credits_router;
+alter function credits_router.ping(integer) owner to credits_router;
+alter function credits_router.one_answers(uuid[]) owner to credits_router;
 alter function credits_router.my_places() owner to credits_router;
 alter function credits_router.planned_for(uuid[]) owner to credits_router;

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { admit } from "./admit.ts";
-import type { Fleet, Shard } from "./config.ts";
+import { type Fleet, readerOf, type Shard } from "./config.ts";
 import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { dumpSchema, type Part } from "./dump.ts";
 import { proxySql } from "./functions.ts";
@@ -35,6 +35,7 @@ import {
   resume,
   subscribe,
 } from "./terms.ts";
+import { describeUsers } from "./users.ts";
 
 /** What the router is made of. */
 export interface Router {
@@ -52,7 +53,11 @@ const OWN = [
   "transfers",
   "books",
   "operators",
+  "operator_set",
+  "operator_actions",
   "operator_reads",
+  "maintenance",
+  "waiting",
   "tasks",
 ];
 
@@ -93,7 +98,12 @@ export async function makeRouter(fleet: Fleet): Promise<Router> {
 
 /** Roles that a shard's schema names, and the one that owns the router's functions. */
 function rolesSql({ user }: Fleet): string {
-  const roles = [user, "credits_router", "credits_auditor"];
+  const roles = [
+    user,
+    readerOf({ user }),
+    "credits_router",
+    "credits_auditor",
+  ];
   const makes = [...new Set(roles)].map((role) =>
     `  if to_regrole(${
       literal(role)
@@ -199,7 +209,8 @@ revoke execute on all functions in schema credits_router from public;
 grant execute on function credits_router.my_places(), credits_router.planned_for(uuid[]) to authenticated;
 grant select on all tables in schema credits_router, public to credits_router;
 grant insert, update, delete on credits_router.memberships, credits_router.references_waiting,
-  credits_router.operator_changes to credits_router;
+  credits_router.operator_changes, credits_router.operator_mutes to credits_router;
+grant update (muted_until) on public.credit_alert_rules to credits_router;
 grant select, insert, update, delete on credits.handovers to credits_router;
 grant select, delete on credits.sign_ups_due to credits_router;
 grant select on credits.shard, auth.users to credits_router;
@@ -248,6 +259,8 @@ export async function initRouter(
     if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);
     say(`${shard.name}: follows the router's prices, plans and rules`);
+    const users = await describeUsers(shard.url);
+    if (users) say(`${shard.name}: ${users}`);
   }
   if (fleet.formerly) await giveUpPlaces(fleet.formerly);
   await onDatabase(

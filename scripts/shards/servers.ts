@@ -1,4 +1,5 @@
-import { addressOf, type Fleet, readAddressOf, type Shard } from "./config.ts";
+import { addressOf, tlsOf } from "./address.ts";
+import { type Fleet, readerOf, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { optionsOf } from "./sql.ts";
 
@@ -51,19 +52,32 @@ export function redirectSql({ shards }: Pick<Fleet, "shards">): string {
 
 /** Reads a shard where it now is. */
 export function rereadSql(shard: Shard): string {
-  return `alter server credits_${shard.name} ${
-    optionsOf(readAddressOf(shard), "set")
-  };`;
+  const server = `credits_${shard.name}`;
+  const tls = tlsOf(shard.through);
+  return `do $$
+declare
+  former text;
+begin
+  for former in
+    select o.option_name from pg_catalog.pg_foreign_server as s, pg_catalog.pg_options_to_table(s.srvoptions) as o
+    where s.srvname = '${server}' and o.option_name like 'ssl%'
+  loop
+    execute format('alter server ${server} options (drop %I)', former);
+  end loop;
+end;
+$$;
+alter server ${server} ${optionsOf(addressOf(shard.through), "set")};${
+    Object.keys(tls).length > 0
+      ? `\nalter server ${server} ${optionsOf(tls, "add")};`
+      : ""
+  }`;
 }
 
 function connection(url: string): string {
-  const { host, port, dbname } = addressOf(url);
-  const patience = Object.entries(SILENCE).map(([name, value]) =>
-    `${name}=${value}`
+  const all = { ...addressOf(url), ...tlsOf(url), ...SILENCE };
+  return Object.entries(all).map(([name, value]) =>
+    `${name}='${inConninfo(value)}'`
   ).join(" ");
-  return `host='${inConninfo(host!)}' port=${port} dbname='${
-    inConninfo(dbname!)
-  }' ${patience}`;
 }
 
 /** PL/Proxy writes '…' around what a mapping says, and escapes nothing in it. */
@@ -79,7 +93,10 @@ function callLogin({ user, password }: Fleet): Record<string, string> {
 
 /** As whom postgres_fdw reads. */
 function readLogin({ user, password }: Fleet): Record<string, string> {
-  return password ? { user, password } : { user, password_required: "false" };
+  const reader = readerOf({ user });
+  return password
+    ? { user: reader, password }
+    : { user: reader, password_required: "false" };
 }
 
 /** Has a router that is made connect with the password of now. */
@@ -116,7 +133,8 @@ export function readingSql(
   fleet: Fleet,
 ): string {
   const options = {
-    ...readAddressOf(shard),
+    ...addressOf(shard.through),
+    ...tlsOf(shard.through),
     connect_timeout: "3",
     ...SILENCE,
   };

@@ -1,5 +1,6 @@
 import type postgres from "postgres";
-import { addressOf, type Fleet, type Shard } from "./config.ts";
+import { addressOf } from "./address.ts";
+import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
 import { SIGN_UP, TERMS } from "./merges.ts";
 import { literal } from "./sql.ts";
@@ -19,6 +20,7 @@ const HANDED_OVER = [
   "credits.handovers",
   "credits_router.references_waiting",
   "credits_router.operator_changes",
+  "credits_router.operator_mutes",
 ];
 
 /**
@@ -56,7 +58,7 @@ export const publicationSql = `create publication ${PUBLICATION} for table ${
 
 /** A shard's place in a router's stream; a server has one name for each. */
 function slotOf(router: string, shard: string): string {
-  const database = addressOf(router).dbname!.toLowerCase()
+  const database = addressOf(router).dbname.toLowerCase()
     .replace(/[^a-z0-9_]/g, "_");
   return `${PUBLICATION}_${shard}_of_${database}`.slice(0, 63);
 }
@@ -71,7 +73,7 @@ export async function giveUpPlaces(router: string): Promise<void> {
   );
 }
 
-/** Has a shard follow the router's prices, plans and rules from now on; nothing where it does already. */
+/** Has a shard follow the router's prices, plans and rules from now on, where the file says that the router is. */
 export async function subscribe(
   { router }: Fleet,
   { name, url }: Shard,
@@ -85,9 +87,13 @@ export async function subscribe(
       where not exists (select from pg_replication_slots where slot_name = ${slot})`,
   );
   await onDatabase(url, async (sql) => {
-    if ((await findSubscription(sql)) !== undefined) return;
+    const connection = `connection ${literal(router)}`;
+    if ((await findSubscription(sql)) !== undefined) {
+      await sql.unsafe(`alter subscription ${PUBLICATION} ${connection}`);
+      return;
+    }
     await sql.unsafe(
-      `create subscription ${PUBLICATION} connection ${literal(router)}
+      `create subscription ${PUBLICATION} ${connection}
         publication ${PUBLICATION}
         with (create_slot = false, slot_name = ${slot}, copy_data = false)`,
     );

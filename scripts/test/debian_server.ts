@@ -128,7 +128,13 @@ export function startServer(
   const server = spawn(
     join(binaries, "postgres"),
     [...place, "-h", "127.0.0.1", ...options],
-    { ...home.identity, cwd: home.path, stdio: "ignore" },
+    {
+      ...home.identity,
+      cwd: home.path,
+      // In root's own folder it may not look for certificates.
+      env: { ...process.env, HOME: home.path },
+      stdio: "ignore",
+    },
   );
   endWithUs(server);
   return server;

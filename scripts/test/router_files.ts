@@ -1,22 +1,29 @@
 /** HTTP tests that run on a router of four shards as they do on one database. */
 export const FILES: readonly string[] = [
   "tests/shards/outage_over_http.ts",
+  "tests/shards/verify_over_http.ts",
   "tests/alerts.test.ts",
   "tests/app_keys.test.ts",
   "tests/authentication.test.ts",
   "tests/authentication_legacy_secret.test.ts",
   "tests/authentication_signing_keys.test.ts",
+  "tests/browser.test.ts",
   "tests/charge_guard.test.ts",
+  "tests/client/browser.test.ts",
   "tests/client/credits.test.ts",
   "tests/client/operators.test.ts",
   "tests/client/text.test.ts",
   "tests/client/watch.test.ts",
+  "tests/console_cases.test.ts",
+  "tests/console_lists.test.ts",
   "tests/credits.test.ts",
   "tests/deliver_events.test.ts",
   "tests/fal_webhook.test.ts",
   "tests/first_frame.test.ts",
   "tests/gateway.test.ts",
   "tests/generate.test.ts",
+  "tests/hostile_text.test.ts",
+  "tests/hostile_users.test.ts",
   "tests/http_forms.test.ts",
   "tests/image_size.test.ts",
   "tests/jobs.test.ts",
@@ -28,7 +35,9 @@ export const FILES: readonly string[] = [
   "tests/openapi.test.ts",
   "tests/openapi_accounts.test.ts",
   "tests/openapi_generations.test.ts",
+  "tests/operator_histories.test.ts",
   "tests/operator_reads.test.ts",
+  "tests/operator_rights.test.ts",
   "tests/operators.test.ts",
   "tests/output_answers.test.ts",
   "tests/output_deleted.test.ts",
@@ -82,9 +91,14 @@ export const FILES: readonly string[] = [
 
 /** The other files that use a stack, by why they do not run there. */
 export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
-  "passes there, and is left out for its time: 12 to 32 seconds each": [
+  "passes there, and is left out for its time: 7 to 35 seconds each": [
     "tests/ask_providers.test.ts",
+    "tests/browser_media.test.ts",
+    "tests/client/example_app.test.ts",
+    "tests/client/page.test.ts",
     "tests/client/repeats.test.ts",
+    "tests/console.test.ts",
+    "tests/console_attacks.test.ts",
     "tests/text/retries.test.ts",
   ],
   "holds or watches locks of the one database, or changes its tables behind the functions":
@@ -106,27 +120,10 @@ export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
     [
       "tests/auth_admin.test.ts",
     ],
-  "calls what the router refuses, which docs/scaling.md lists": [
-    "tests/console_cases.test.ts",
-    "tests/console_lists.test.ts",
-    "tests/hostile_text.test.ts",
-    "tests/hostile_users.test.ts",
-    "tests/operator_histories.test.ts",
-    "tests/operator_rights.test.ts",
-  ],
   "reads the catalog of one database, or compares answers that name it": [
     "tests/access_matrix.test.ts",
     "tests/functions_privileges.test.ts",
     "tests/security_hardening.test.ts",
-  ],
-  "runs in a browser against pages, which call what other files here call": [
-    "tests/browser.test.ts",
-    "tests/browser_media.test.ts",
-    "tests/client/browser.test.ts",
-    "tests/client/example_app.test.ts",
-    "tests/client/page.test.ts",
-    "tests/console.test.ts",
-    "tests/console_attacks.test.ts",
   ],
   "sends load, or takes processes away, for long": [
     "tests/adversity/abuse.test.ts",

@@ -3576,6 +3576,19 @@ $$;
 comment on function credits.operator_used_today(uuid) is
   'Credits that an operator has given and taken since midnight (UTC), without what was approved.';
 
+create function credits.operator_used_elsewhere()
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- It can only lower what may still be moved.
+  select greatest(coalesce(nullif(current_setting('credits.operator_used_elsewhere', true), ''), '0')::bigint, 0);
+$$;
+
+comment on function credits.operator_used_elsewhere() is
+  'Credits that the calling operator has given and taken today on other shards, as their router says; else 0.';
+
 create function credits.operator_within_limits(p_operator public.credit_operators, p_credits bigint)
 returns boolean
 language plpgsql
@@ -3590,7 +3603,8 @@ begin
       'An admin sets the limits: operator_set.');
   end if;
   return coalesce(abs(p_credits) <= p_operator.max_per_action, true)
-    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id), true);
+    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id)
+      - credits.operator_used_elsewhere(), true);
 end;
 $$;
 
@@ -4908,6 +4922,83 @@ $$;
 comment on function public.operator_abilities() is
   'What an operator may do: one row per action (function operator_<action>), with the least role, and whether the '
   'calling operator may. No row for who is no operator.';
+
+create function credits.operator_day(p_operator_id uuid)
+returns table (max_per_day bigint, used bigint)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  operator public.credit_operators;
+begin
+  -- An action that is under way, of which the router no longer waits for the answer, counts, too.
+  select * into operator from public.credit_operators where user_id = p_operator_id for share;
+  return query select operator.max_per_day, credits.operator_used_today(p_operator_id);
+end;
+$$;
+
+comment on function credits.operator_day(uuid) is
+  'An operator''s limit of a day, and what of it they have used on this database. Waits for an action of theirs.';
+
+create function credits.operator_joins(
+  p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_note text
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.credit_operators (user_id, role, max_per_action, max_per_day, note)
+  values (p_user_id, p_role::public.credit_operator_role, p_max_per_action, p_max_per_day, p_note)
+  on conflict (user_id) do nothing;
+  if found then
+    return true;
+  elsif not exists (select from public.credit_operators as o where o.user_id = p_user_id and o.disabled_at is null
+    and (o.role::text, o.max_per_action, o.max_per_day, o.note)
+      is not distinct from (p_role, p_max_per_action, p_max_per_day, p_note)) then
+    raise unique_violation using message = 'duplicate key value violates unique constraint "credit_operators_pkey"',
+      detail = format('Key (user_id)=(%s) already exists.', p_user_id);
+  end if;
+  return false;
+end;
+$$;
+
+comment on function credits.operator_joins(uuid, text, bigint, bigint, text) is
+  'Inserts an operator as the owner did on the router; false: the same one is here already. Raises 23505 for one who '
+  'is here with another role, other limits or another note, or was removed.';
+
+create function credits.operator_muted(
+  p_rule text, p_before timestamptz, p_until timestamptz, p_reason text, p_idempotency_key text
+)
+returns public.operator_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- As operator_mute_alert.
+set timezone = 'UTC'
+as $$
+declare
+  operator public.credit_operators := credits.operator_enter('mute_alert', p_reason, p_idempotency_key);
+  request credits.operator_request := row('mute_alert', null, p_rule,
+    jsonb_build_object('rule', p_rule, 'until', p_until), p_reason, p_idempotency_key, null);
+  result public.operator_result := credits.operator_replay(operator.user_id, request);
+begin
+  if result.replayed then
+    return result;
+  elsif not exists (select from public.credit_alert_rules where name = p_rule) then
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table credit_alert_rules lists them.');
+  end if;
+  return credits.operator_answer(credits.operator_note(operator.user_id, request,
+    row(null, jsonb_build_object('muted_until', p_before), jsonb_build_object('muted_until', p_until)), null, null),
+    false);
+end;
+$$;
+
+comment on function credits.operator_muted(text, timestamptz, timestamptz, text, text) is
+  'Writes into the calling operator''s trail that they mute a rule, which the router does: the rules are there. Raises '
+  'what operator_mute_alert raises. p_before: until when it was muted.';
 
 create function credits.operator_views()
 returns setof text
@@ -6377,7 +6468,8 @@ credits.operator_action_discrepancies(); credits.operator_answer(public.operator
 credits.operator_ask(public.credit_operators,credits.operator_request,bigint);
 credits.operator_check_other(public.credit_operators,uuid);
 credits.operator_check_own(public.credit_operators,uuid); credits.operator_check_reopen(public.credit_accounts);
-credits.operator_discrepancies(boolean); credits.operator_do(public.credit_operators,credits.operator_request);
+credits.operator_day(uuid); credits.operator_discrepancies(boolean);
+credits.operator_do(public.credit_operators,credits.operator_request);
 credits.operator_does_acknowledge_alert(credits.operator_request,uuid);
 credits.operator_does_book_payment(credits.operator_request);
 credits.operator_does_cancel_job(credits.operator_request);
@@ -6394,16 +6486,19 @@ credits.operator_does_set_overdraft(credits.operator_request);
 credits.operator_does_set_plan(credits.operator_request,text);
 credits.operator_does_withdraw(credits.operator_request,text); credits.operator_enter(text,text,text,uuid[]);
 credits.operator_entry_discrepancies(); credits.operator_fixes();
+credits.operator_joins(uuid,text,bigint,bigint,text);
+credits.operator_muted(text,timestamp with time zone,timestamp with time zone,text,text);
 credits.operator_note(uuid,credits.operator_request,credits.operator_effect,bigint,bigint);
 credits.operator_perform(uuid,credits.operator_request,text); credits.operator_reads();
 credits.operator_refuse(text,text,text,text); credits.operator_replay(uuid,credits.operator_request);
 credits.operator_rights(); credits.operator_role(); credits.operator_row(uuid);
-credits.operator_used_today(uuid); credits.operator_views(); credits.operator_who_may(text);
-credits.operator_within_limits(public.credit_operators,bigint); credits.operators_forget(uuid[],boolean);
-credits.operators_now(); credits.orphan_discrepancies(uuid); credits.other_slot_groups();
-credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
-credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.operator_used_elsewhere(); credits.operator_used_today(uuid); credits.operator_views();
+credits.operator_who_may(text); credits.operator_within_limits(public.credit_operators,bigint);
+credits.operators_forget(uuid[],boolean); credits.operators_now(); credits.orphan_discrepancies(uuid);
+credits.other_slot_groups(); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.overdraft_given(credits.operator_effect); credits.own_account_check(uuid); credits.own_account_id();
 credits.own_accounts(uuid[]); credits.page_size(integer); credits.part_differences(text);
@@ -6427,9 +6522,10 @@ credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
 credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_is_gone_check(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
 credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plan_arrived();
-credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.plans_refilling(timestamp with time zone); credits.policy_is_of_services(regclass,text);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -7231,6 +7327,68 @@ comment on function credits.check_shard() is
   'Says which shard this is, and checks that each account''s slot group is one of its own. No rows where it is none. '
   'Of a router: that it has none.';
 
+create or replace function credits.check_installation()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  again constant text := 'As the owner: select public.repair_deployment();';
+  release constant text := credits.installed_release();
+begin
+  return next row('the installed release is on record', release is not null,
+    coalesce(release, 'credits.installation is missing or empty'),
+    case when release is null then 'Restore credits.installation from a backup: upgrades and the roll back go by it.'
+    end)::credits.deployment_check;
+  return next credits.check_none('tables, views, functions and types exist',
+    (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
+     where case o.kind when 'type' then to_regtype(o.identity)::oid
+       when 'function' then to_regprocedure(o.identity)::oid
+       else to_regclass(o.identity)::oid end is null),
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data '
+    'apart, and apply again.');
+  return next credits.check_none('every trigger is there, also on auth.users',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
+  return next credits.check_none('every policy is there',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('no policy lets through more',
+    (select array_agg(format('%s on %s', f.part_name, f.table_name)) from credits.deployed_parts() as f
+     where f.kind = 'policy' and f.table_name in (select r.oid::regclass::text from credits.deployed_relations() as r)
+       and not exists (
+         select from credits.delivered_parts() as w
+         where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g')
+             = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))
+       and not credits.policy_is_of_services(f.table_name::regclass, f.part_name)),
+    'These are not delivered, or have another condition: drop policy … on …; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('users see their jobs change',
+    case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
+      then array['there is no publication supabase_realtime']
+      else nullif(array(select credits.repair_statements('publication')), '{}') end,
+    'If there is no such publication: create publication supabase_realtime; then as the owner: select '
+    'public.repair_deployment();');
+  return next credits.check_none('privileges are the delivered ones',
+    (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity)
+       from credits.privilege_differences()), again);
+end;
+$$;
+
+create function credits.policy_is_of_services(p_table regclass, p_name text)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from pg_catalog.pg_policy as p where p.polrelid = p_table and p.polname = p_name
+    and 0 <> all (p.polroles)
+    and not exists (select from unnest(p.polroles) as r (id) where not pg_has_role(r.id, 'service_role', 'member')))
+$$;
+
+comment on function credits.policy_is_of_services(regclass, text) is
+  'Whether a policy is for roles alone that may become service_role, which reads all rows without it.';
+
 create or replace function credits.check_functions()
 returns setof credits.deployment_check
 language plpgsql
@@ -7516,4 +7674,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '0dcfec1acce07c91979ca9e43f4540c0471953dfba4dbb1b471bf499bde40283');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'b6c061ac0d73b4fad3db545a9fdcb1684627c3e37a8b856376184012b18af122');

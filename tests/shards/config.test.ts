@@ -1,12 +1,16 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MERGES } from "../../scripts/shards/merges.ts";
+import { addressOf } from "../../scripts/shards/address.ts";
 import {
-  addressOf,
   checkGroups,
   GROUPS,
   partitionOf,
+  readFleet,
 } from "../../scripts/shards/config.ts";
+import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
 
 const modulo = (modulus: number, remainder: number) =>
   [...Array(GROUPS).keys()].filter((group) => group % modulus === remainder);
@@ -49,9 +53,53 @@ test("each group has one shard", () => {
   expect(() => checkGroups([half, all])).toThrow("group 0 belongs to a and b");
 });
 
-test("an address has no user and no password", () => {
+test("an address has no user, no password and no TLS", () => {
   expect(addressOf("postgresql://me:secret@db.example/x?sslmode=disable"))
     .toEqual({ host: "db.example", port: "5432", dbname: "x" });
+  expect(addressOf("postgresql://[::1]:5433/x%20y"))
+    .toEqual({ host: "::1", port: "5433", dbname: "x y" });
+});
+
+test.each([
+  ["x?sslmode=require&options=-cjit%3Doff", "the parameter options"],
+  ["x?sslmode=verified", "sslmode is one of disable,"],
+  ["x?sslmode=verify-full", "needs sslrootcert"],
+  ["", "needs a host and a database"],
+])(
+  "a URL to %s is refused in the file's words, and never shown",
+  async (path, why) => {
+    const folder = await mkdtemp(join(tmpdir(), "atomic-credits-config-"));
+    const file = join(folder, "shards.json");
+    const shard = { name: "s0", url: `postgresql://me:secret@db/${path}` };
+    await writeFile(
+      file,
+      JSON.stringify({ router: "postgresql://db/r", shards: [shard] }),
+    );
+    const refused = await readFleet(file, {}).then(() => "", String);
+    await rm(folder, { recursive: true });
+    expect(refused).toContain(`${file}: s0: `);
+    expect(refused).toContain(why);
+    expect(refused).not.toContain("secret");
+  },
+);
+
+test("pgbouncer asks shards for the TLS that they ask for", () => {
+  const shard = (name: string, query: string) => {
+    const url = `postgresql://db/${name}?${query}`;
+    return { name, url, through: url, groups: [] };
+  };
+  const ini = pgbouncerIni({
+    router: "postgresql://db/router",
+    user: "credits_router",
+    seconds: 8,
+    shards: [
+      shard("s0", "sslmode=verify-full&sslrootcert=/etc/ca.pem"),
+      shard("s1", "sslmode=require"),
+    ],
+  }, 3);
+  expect(ini).toContain(
+    "\nserver_tls_sslmode = verify-full\nserver_tls_ca_file = /etc/ca.pem\n",
+  );
 });
 
 test("docs/scaling.md says what is refused, all of it and nothing else", () => {
@@ -62,9 +110,11 @@ test("docs/scaling.md says what is refused, all of it and nothing else", () => {
     .map(([, name]) => name).filter((name) =>
       name !== "transfer_credits_batch"
     );
-  const refused = Object.entries(MERGES).filter(([, { by }]) =>
-    by === "refused"
-  )
-    .map(([name]) => name.replace("public.", ""));
+  const own = "scripts/shards/own";
+  const refused = readdirSync(own).flatMap((file) => [
+    ...readFileSync(`${own}/${file}`, "utf8").matchAll(
+      /'(\w+) cannot be called through the router'/g,
+    ),
+  ]).map(([, name]) => name);
   expect(said.sort()).toEqual(refused.sort());
 });

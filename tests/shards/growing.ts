@@ -1,22 +1,34 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { expect } from "vitest";
 import type { Fleet } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { literal } from "../../scripts/shards/sql.ts";
 import { withDatabase } from "../../scripts/test/database.ts";
+
+/** What ps and the superuser see of a program that copies. */
+export interface Copying {
+  readonly program: string;
+  readonly args: string;
+  readonly password: string | undefined;
+}
 
 /** Begins a move in a process of its own, and kills it while it copies. */
 export async function killWhenCopying(
   fleet: Fleet,
   args: string[],
-): Promise<void> {
+  env: Readonly<Record<string, string>>,
+): Promise<Copying[]> {
   const child: ChildProcess = spawn(process.execPath, [
     "scripts/run.mjs",
     "shards",
     ...args,
-  ], { stdio: "ignore" });
+  ], { stdio: "ignore", env: { ...process.env, ...env } });
+  let copiers: Copying[];
   const server = postgres(withDatabase(fleet.router, "template1"), { max: 1 });
   try {
     for (;;) {
@@ -26,11 +38,32 @@ export async function killWhenCopying(
       expect(child.exitCode).toBeNull();
       await sleep(20);
     }
+    copiers = await findCopiers(basename(new URL(env.SHARDS_URL!).pathname));
   } finally {
     await server.end({ timeout: 5 });
     child.kill("SIGKILL");
   }
   await once(child, "exit");
+  return copiers;
+}
+
+/** The command that copies into a database, and its programs. */
+async function findCopiers(database: string): Promise<Copying[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const all = await Promise.all(pids.map(async (pid) => {
+    const [args, env] = await Promise.all(
+      ["cmdline", "environ"].map((file) =>
+        readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")
+      ),
+    );
+    const [program = ""] = args!.split("\0");
+    const password = /(?:^|\0)PGPASSWORD=([^\0]*)/.exec(env!)?.[1];
+    return { program: basename(program), args: args!, password, env: env! };
+  }));
+  return all.filter(({ program, env }) =>
+    /^(pg_dump|psql)$/.test(program) && env.includes(`/${database}`)
+  ).map(({ program, args, password }) => ({ program, args, password }))
+    .sort((a, b) => a.program.localeCompare(b.program));
 }
 
 /** An external_ref for each of these slot groups, that is looked up there. */
@@ -101,3 +134,52 @@ export async function followsTheRouter(
     await shard.end({ timeout: 5 });
   }
 }
+
+export function withPassword(url: string, password: string): string {
+  const changed = new URL(url);
+  changed.password = password;
+  return changed.href;
+}
+
+/** Prepares a transaction that has written; resolves to what undoes it. */
+export async function prepareTransaction(
+  url: string,
+  name: string,
+): Promise<() => Promise<void>> {
+  const run = (statement: string) =>
+    onDatabase(url, async (sql) => void await sql.unsafe(statement).simple());
+  const quoted = literal(name);
+  await run(`begin;
+    update public.credit_settings set low_balance_credits = low_balance_credits;
+    prepare transaction ${quoted}`);
+  return () => run(`rollback prepared ${quoted}`);
+}
+
+/** Changes how a database sorts texts, from what it is expected to have. */
+export async function changeLocale(
+  url: string,
+  from: string,
+  to: string,
+): Promise<void> {
+  const changed = await onDatabase(
+    url,
+    (sql) =>
+      sql`update pg_database set datcollate = ${to} where datname = current_database() and datcollate = ${from}
+        returning datname`,
+  );
+  expect(changed, `${url} sorts as ${from}`).toHaveLength(1);
+}
+
+/** A user of the time before there was a router. */
+export const addUser = (url: string, id: string) =>
+  onDatabase(url, async (sql) => {
+    await sql`set session_replication_role = replica`;
+    await sql`insert into auth.users (id, email) values (${id}, ${`${id}@before.test`})`;
+  });
+
+export const hasUser = (url: string, id: string) =>
+  onDatabase(
+    url,
+    async (sql) =>
+      (await sql`select from auth.users where id = ${id}`).length === 1,
+  );

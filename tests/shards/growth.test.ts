@@ -14,13 +14,18 @@ import { startFleet, type TestFleet } from "../../scripts/test/fleet.ts";
 import { runCommand } from "../support/command.ts";
 import { accountsOf, as, asService, canRoute, rowsForRouter } from "./fleet.ts";
 import {
+  addUser,
+  changeLocale,
   expectOldRefuses,
   followsTheRouter,
   hasErasure,
+  hasUser,
   killWhenCopying,
   noteErasure,
+  prepareTransaction,
   refsListedAt,
   total,
+  withPassword,
 } from "./growing.ts";
 
 test("a shard gives half of its groups away, so that each half is one partition", () => {
@@ -94,8 +99,25 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
   test("a shard moves, goes on where it was killed, and nothing is lost or double", async () => {
     const { fleet } = started;
     const account = accounts[3]!;
-    const target = withDatabase(fleet.shards[0]!.url, "moved");
-    await killWhenCopying(fleet, ["move", "s3", target, "--file", file]);
+    const [source, target] = [
+      withPassword(fleet.shards[3]!.url, "of the old one"),
+      withPassword(withDatabase(fleet.shards[0]!.url, "moved"), "of the new"),
+    ] as const;
+    const last = { ...fleet.shards[3]!, url: source, through: source };
+    await writeFleet(file, {
+      ...fleet,
+      shards: [...fleet.shards.slice(0, 3), last],
+    });
+    await changeLocale(fleet.shards[3]!.url, "C", "C.UTF-8");
+    await addUser(fleet.shards[3]!.url, account);
+    const copiers = await killWhenCopying(
+      fleet,
+      ["move", "s3", "--file", file],
+      { SHARDS_URL: target },
+    );
+    expect(copiers.map(({ program, password }) => [program, password]))
+      .toEqual([["pg_dump", "of the old one"], ["psql", "of the new"]]);
+    expect(copiers.map(({ args }) => args).join(" ")).not.toMatch(/of.the/);
     const refused = await grant(account, "meanwhile").catch((error) => error);
     expect(refused.code).toBe("08006");
     expect(await entriesOf(account)).toHaveLength(1);
@@ -109,6 +131,8 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     );
     const moved = await readFleet(file, {});
     expect(moved.shards[3]!.url).toBe(target);
+    await changeLocale(target, "C.UTF-8", "C");
+    expect(await hasUser(target, account)).toBe(false);
     expect((await grant(account, "meanwhile")).replayed).toBe(false);
     expect((await grant(account, "first")).replayed).toBe(true);
     expect(await entriesOf(account)).toHaveLength(2);
@@ -182,6 +206,12 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       .toContain("s1 is another shard's name");
     expect((await attempt("add", "long", target, "--from", "s0")).stderr)
       .toContain('"long" cannot be a shard');
+    const unprepare = await prepareTransaction(here!.url, "a's late one");
+    const late = await attempt("add", "s5", target, "--from", "s0");
+    // No move has begun, and the shard still takes writes.
+    await grant(accounts[0]!, "late");
+    await unprepare();
+    expect(late.stderr).toContain("rollback prepared 'a''s late one'");
     await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
     expect((await attempt("init")).stderr).toContain("s4 is on its way");
     await command("add", "s4", grown.shards[1]!.url, "--from", "s0");

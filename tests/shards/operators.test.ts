@@ -1,32 +1,24 @@
 import { randomUUID } from "node:crypto";
-import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { asService, canRoute, useFleet, whileDown } from "./fleet.ts";
+import { asOperator as asAnOperator, REASON } from "./acting.ts";
+import {
+  asService,
+  canRoute,
+  useFleet,
+  whileDown,
+  withoutAnswer,
+} from "./fleet.ts";
 
-const REASON = "as the test asks for it";
+type Action = Parameters<typeof asAnOperator>[2];
 
 describe.skipIf(!canRoute)("operators past one database", () => {
   const shared = useFleet({ alone: true });
   const admin = randomUUID();
   const helper = randomUUID();
 
-  /** Acts as an operator with a second factor; a refusal is the answer, too. */
-  const asOperator = (
-    sub: string,
-    action: (tx: postgres.TransactionSql) => Promise<readonly postgres.Row[]>,
-  ) =>
-    shared.router.begin(async (tx) => {
-      const claims = JSON.stringify({
-        role: "authenticated",
-        sub,
-        aal: "aal2",
-      });
-      await tx`select set_config('role', 'authenticated', true),
-        set_config('request.jwt.claim.sub', ${sub}, true), set_config('request.jwt.claims', ${claims}, true)`;
-      return await action(tx);
-      // deno-lint-ignore no-explicit-any
-    }).catch((error) => error) as Promise<any>;
+  const asOperator = (sub: string, action: Action) =>
+    asAnOperator(shared.router, sub, action);
   const set = (sub: string, user: string, role: string, key = randomUUID()) =>
     asOperator(
       sub,
@@ -58,13 +50,8 @@ describe.skipIf(!canRoute)("operators past one database", () => {
 
   beforeAll(async () => {
     if (!canRoute) return;
-    for (const { url } of shared.fleet.shards) {
-      await onDatabase(
-        url,
-        (sql) =>
-          sql`insert into public.credit_operators (user_id, role) values (${admin}, 'admin')`,
-      );
-    }
+    await shared
+      .router`insert into public.credit_operators (user_id, role) values (${admin}, 'admin')`;
     await shared
       .router`insert into auth.users (id, email) values (${helper}, 'helper@shards.test')`;
     for (const account of shared.accounts) {
@@ -112,34 +99,6 @@ describe.skipIf(!canRoute)("operators past one database", () => {
     expect(me).toEqual({ role: "support", used_today: "20" });
   });
 
-  test("read accounts of all shards in one order, page after page", async () => {
-    const read: string[] = [];
-    for (;;) {
-      const page = await asOperator(
-        helper,
-        (tx) =>
-          tx`select account_id from public.operator_accounts_page(${
-            read.at(-1) ?? null
-          }, 3)`,
-      );
-      if (page.length === 0) break;
-      read.push(
-        ...page.map(({ account_id }: { account_id: string }) => account_id),
-      );
-    }
-    const all = await asService(
-      shared.router,
-      (tx) => tx`select id from public.credit_accounts order by id`,
-    );
-    expect(read).toEqual(all.map(({ id }) => id));
-    expect(
-      await asOperator(
-        randomUUID(),
-        (tx) => tx`select * from public.operator_accounts_page()`,
-      ),
-    ).toMatchObject({ code: "42501", detail: "not_an_operator" });
-  });
-
   test("find a user by mail, who is on the router; nobody else does", async () => {
     const find = (sub: string) =>
       asOperator(
@@ -152,6 +111,48 @@ describe.skipIf(!canRoute)("operators past one database", () => {
       account_id: helper,
     }]);
     expect(await find(randomUUID())).toMatchObject({ code: "42501" });
+  });
+
+  test("are named by their mail in an account's timeline, or by what the shard knows of them", async () => {
+    const [account] = shared.accounts;
+    await asOperator(
+      admin,
+      (tx) =>
+        tx`select * from public.operator_grant(${account!}, 5, null, ${REASON}, ${randomUUID()})`,
+    );
+    const named = await asOperator(
+      helper,
+      (tx) =>
+        tx`select detail ->> 'operator' as name from public.operator_timeline(${account!}) where operator_id is not null`,
+    );
+    expect(named.map(({ name }: { name: string }) => name))
+      .toEqual([admin, "helper@shards.test"]);
+    expect(
+      await asOperator(
+        helper,
+        (tx) =>
+          tx`select * from public.operator_timeline(${account!}, p_limit => 0)`,
+      ),
+    ).toMatchObject({ code: "22023" });
+  });
+
+  test("of two admins who remove each other at once, one stays, and on every shard the same one", async () => {
+    for (let round = 0; round < 5; round++) {
+      const pair = [randomUUID(), randomUUID()] as const;
+      await shared
+        .router`insert into public.credit_operators (user_id, role) values (${
+        pair[0]
+      }, 'admin'), (${pair[1]}, 'admin')`;
+      const answers = await Promise.all([
+        remove(pair[0], pair[1], randomUUID()),
+        remove(pair[1], pair[0], randomUUID()),
+      ]);
+      expect(answers.map(({ detail, 0: row }) => detail ?? row.code).sort())
+        .toEqual(["done", "not_an_operator"]);
+      const [a, b] = await Promise.all(pair.map((user) => onEach(user)));
+      expect([a, b].map((states) => [...new Set(states)]).sort())
+        .toEqual([["admin active"], ["admin removed"]]);
+    }
   });
 
   test("have one trail to verify, and discrepancies to fix where they are", async () => {
@@ -235,5 +236,23 @@ describe.skipIf(!canRoute)("operators past one database", () => {
       code: "42501",
       detail: "not_an_operator",
     });
+  });
+
+  test("a removal holds on the others while a shard's host answers nothing, which is told later", async () => {
+    expect((await set(admin, helper, "support"))[0].code).toBe("done");
+    await withoutAnswer(shared.fleet, async () => {
+      const [removed] = await remove(admin, helper, randomUUID());
+      expect(removed.details.waiting_for).toEqual(["s3"]);
+      expect(await give(shared.accounts[0]!)).toMatchObject({
+        code: "42501",
+        detail: "not_an_operator",
+      });
+    });
+    expect(await onEach(helper)).toEqual([
+      ...Array(3).fill("support removed"),
+      "support active",
+    ]);
+    await shared.router`select credits_router.run_tasks()`;
+    expect(await onEach(helper)).toEqual(Array(4).fill("support removed"));
   });
 });

@@ -173,6 +173,17 @@ describe.skipIf(!canRoute)("reading while a shard is down", () => {
     expect(await seenBy(shared.router, user!)).toEqual([user]);
   });
 
+  test("its users hear of it in the words of a call, which name no database", async () => {
+    const user = shared.accounts[3]!;
+    const refused = await seenBy(shared.router, user).catch((error) => error);
+    expect(refused).toMatchObject({
+      code: "08006",
+      message: "the database of this account cannot be reached",
+      hint: "Repeat the call with the same arguments.",
+    });
+    expect(refused.detail).toBeUndefined();
+  });
+
   test("whose team is there sees their own account, and hears of the outage where they ask for the team's", async () => {
     const { router, accounts: [user] } = shared;
     const entriesOf = (account: string) =>

@@ -1,4 +1,4 @@
--- What operators read of all shards: who they are, accounts, trails, users by mail; and which shard has a discrepancy.
+-- What operators read of all shards: who they are, trails, timelines, users by mail; and which shard has a discrepancy.
 
 create or replace function credits.operator_role()
 returns public.credit_operator_role
@@ -77,47 +77,6 @@ as $$
   from credits_router.operators_of_shards() as s
   where (select credits.operator_role()) is not null
   order by s.user_id, s.slot;
-$$;
-
-create or replace function public.operator_accounts_page(p_after_id uuid default null, p_limit integer default 50)
-returns setof public.operator_accounts
-language plpgsql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-#variable_conflict use_variable
-declare
-  shard text;
-  slot integer;
-  found_rows jsonb := '[]';
-  page jsonb;
-  silent text[] := '{}';
-  router_message text;
-  router_detail text;
-  router_hint text;
-begin
-  perform credits_router.operator_check();
-  for shard, slot in select s.shard, s.slot from credits_router.shards as s order by s.slot loop
-    begin
-      select coalesce(jsonb_agg(r), '[]') into page from credits_router.operator_accounts_page(slot,
-        current_setting('role'), current_setting('request.jwt.claim.sub', true),
-        current_setting('request.jwt.claims', true), p_after_id, p_limit) as r;
-      found_rows := found_rows || page;
-    exception when others then
-      get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
-        router_hint = pg_exception_hint;
-      if not credits_router.is_outage(sqlstate, router_message) then
-        perform credits_router.raise_again(sqlstate, router_message, router_detail, router_hint);
-      end if;
-      silent := silent || shard;
-    end;
-  end loop;
-  -- A page without a shard's accounts would look whole, and its last key would leave them out for good.
-  perform credits_router.raise_silent(silent, null);
-  return query select r.* from jsonb_populate_recordset(null::public.operator_accounts, found_rows) as r
-  order by r.account_id limit p_limit;
-end;
 $$;
 
 create or replace function public.verify_operator_actions(p_operator_id uuid)
@@ -208,9 +167,38 @@ $$;
 comment on function credits_router.find_by_mail(text, integer) is
   'Users by their address or its beginning, for operators: users are here, and no shard knows them.';
 
+create or replace function public.operator_timeline(
+  p_account_id uuid, p_before_at timestamptz default null, p_before_key text default null, p_limit integer default 50
+)
+returns setof public.operator_timeline_row
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  router_message text;
+  router_detail text;
+  router_hint text;
+begin
+  perform credits_router.operator_check();
+  -- Shards know of users nothing but their ids.
+  return query select r.at, r.key, r.kind, r.title, r.credits, r.balance, r.job_id, r.grant_id, r.payment_id,
+    r.request_id, r.operator_id, r.action_seq, r.detail || coalesce((select jsonb_build_object('operator', u.email)
+      from auth.users as u where u.id = r.operator_id and r.detail ? 'operator' and u.email is not null), '{}')
+  from credits_router.operator_timeline(credits_router.account_slot(p_account_id), current_setting('role'),
+    current_setting('request.jwt.claim.sub', true), current_setting('request.jwt.claims', true), p_account_id,
+    p_before_at, p_before_key, p_limit) as r;
+exception when query_canceled or others then
+  get stacked diagnostics router_message = message_text, router_detail = pg_exception_detail,
+    router_hint = pg_exception_hint;
+  perform credits_router.raise_again(sqlstate, router_message, router_detail, router_hint);
+end;
+$$;
+
+alter function public.operator_timeline owner to credits_router;
 alter function credits_router.find_by_mail owner to credits_router;
 alter function credits_router.operators_of_shards owner to credits_router;
 alter function credits.operator_role() owner to credits_router;
 alter function credits.operators_now() owner to credits_router;
-alter function public.operator_accounts_page owner to credits_router;
 alter function public.verify_operator_actions owner to credits_router;

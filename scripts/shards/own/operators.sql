@@ -9,22 +9,40 @@ create table credits_router.operator_changes (
   max_per_day bigint,
   reason text not null,
   idempotency_key text not null,
-  caller_role text not null,
+  caller_role text,
   caller_sub text,
   caller_claims text,
   noted_at timestamptz not null default clock_timestamp(),
-  last_error text
+  last_error text,
+  note text
 );
 comment on table credits_router.operator_changes is
-  'Calls of operator_set and operator_remove (new_role null) that shards have still to get, as the admin made them: each '
-  'shard judges by that admin''s rights. A removal holds at once: operator_check.';
+  'Calls of operator_set and operator_remove (new_role null) that shards have still to get, as the admin made them: '
+  'each shard judges by that admin''s rights. A removal holds at once: operator_check. caller_role null: the owner '
+  'inserted the operator here.';
+
+create function credits_router.operator_joins(
+  p_slot integer, p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_note text
+)
+returns boolean language plproxy as $$
+  cluster 'credits';
+  run on p_slot;
+  select credits.operator_joins(p_user_id, p_role, p_max_per_action, p_max_per_day, p_note);
+$$;
 
 create function credits_router.operator_change_at(p_slot integer, p_change credits_router.operator_changes)
 returns public.operator_result
 language plpgsql
 as $$
+declare
+  result public.operator_result;
 begin
-  if p_change.new_role is null then
+  if p_change.caller_role is null then
+    result.code := case when credits_router.operator_joins(p_slot, p_change.user_id, p_change.new_role,
+      p_change.max_per_action, p_change.max_per_day, p_change.note) then 'done' else 'unchanged' end;
+    result.details := '{}';
+    return result;
+  elsif p_change.new_role is null then
     return credits_router.operator_remove(p_slot, p_change.caller_role, p_change.caller_sub, p_change.caller_claims,
       p_change.user_id, p_change.reason, p_change.idempotency_key);
   end if;
@@ -34,7 +52,17 @@ begin
 end;
 $$;
 comment on function credits_router.operator_change_at(integer, credits_router.operator_changes) is
-  'Has one shard set or remove an operator; its key makes a repeat harmless.';
+  'Has one shard set, remove or insert an operator. A repeat is harmless: by its key, or by the row that is there.';
+
+create function credits_router.answers(p_shard text)
+returns boolean
+language sql
+as $$
+  select p_shard <> all (credits_router.silent_shards()) and credits_router.can_read(p_shard)
+$$;
+comment on function credits_router.answers(text) is
+  'Whether a shard answers now. PL/Proxy would wait for one that is silent until the call is canceled, with all that '
+  'it had done.';
 
 create function credits_router.deliver_operator_changes(p_user_id uuid default null)
 returns integer
@@ -45,7 +73,8 @@ as $$
 declare
   change credits_router.operator_changes;
   delivered integer := 0;
-  silent text[] := credits_router.silent_shards();
+  asked text[] := '{}';
+  silent text[] := '{}';
   place text;
   cause text;
 begin
@@ -53,6 +82,10 @@ begin
     where p_user_id is null or c.user_id = p_user_id order by c.id for update skip locked
   loop
     place := (select g.shard from credits_router.groups as g where g.number = change.slot_group);
+    if place <> all (asked) then
+      asked := asked || place;
+      silent := silent || array(select place where not credits_router.answers(place));
+    end if;
     continue when place = any (silent);
     -- In their order: a later change of an operator waits for the earlier one.
     continue when exists (select from credits_router.operator_changes as e
@@ -149,18 +182,20 @@ declare
   router_detail text;
   router_hint text;
 begin
-  p_change.caller_role := current_setting('role');
-  p_change.caller_sub := current_setting('request.jwt.claim.sub', true);
-  p_change.caller_claims := current_setting('request.jwt.claims', true);
+  -- One change at a time, on the shards in one order: of two admins who remove each other at once, one stays.
+  perform pg_advisory_xact_lock(hashtextextended('credits_router.operator_change', 0));
+  if p_change.caller_role is not null then
+    perform credits_router.operator_check();
+  end if;
   perform credits_router.deliver_operator_changes(p_change.user_id);
   for shard, slot, groups in select s.shard, s.slot, s.groups from credits_router.shards as s order by s.slot loop
     begin
       if exists (select from credits_router.operator_changes as c
-        where c.user_id = p_change.user_id and c.slot_group = any (groups)) then
+        where c.user_id = p_change.user_id and c.slot_group = any (groups)) or not credits_router.answers(shard) then
         perform credits_router.raise_outage();
       end if;
       answer := credits_router.operator_change_at(slot, p_change);
-      if result.code is null then
+      if result.code is null or result.code = 'unchanged' and answer.code = 'done' then
         result := answer;
       end if;
     exception when others then
@@ -183,9 +218,9 @@ begin
     perform credits_router.raise_outage();
   elsif cardinality(silent) > 0 then
     insert into credits_router.operator_changes (slot_group, user_id, new_role, max_per_action, max_per_day, reason,
-      idempotency_key, caller_role, caller_sub, caller_claims)
+      idempotency_key, caller_role, caller_sub, caller_claims, note)
     select w, p_change.user_id, p_change.new_role, p_change.max_per_action, p_change.max_per_day, p_change.reason,
-      p_change.idempotency_key, p_change.caller_role, p_change.caller_sub, p_change.caller_claims
+      p_change.idempotency_key, p_change.caller_role, p_change.caller_sub, p_change.caller_claims, p_change.note
     from unnest(waiting) as w;
     result.details := result.details || jsonb_build_object('waiting_for', silent);
   end if;
@@ -196,63 +231,11 @@ comment on function credits_router.operator_change(credits_router.operator_chang
   'Sets or removes an operator on every shard; the first that answers decides. One that does not answer is told later '
   '(details.waiting_for).';
 
-create or replace function public.operator_remove(p_user_id uuid, p_reason text, p_idempotency_key text)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  change credits_router.operator_changes;
-begin
-  perform credits_router.write_check('operator_remove');
-  perform credits_router.operator_check_writes();
-  change.user_id := p_user_id;
-  change.reason := p_reason;
-  change.idempotency_key := p_idempotency_key;
-  return credits_router.operator_change(change);
-end;
-$$;
-
-create or replace function public.operator_set(
-  p_user_id uuid, p_role text, p_max_per_action bigint, p_max_per_day bigint, p_reason text, p_idempotency_key text
-)
-returns public.operator_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  change credits_router.operator_changes;
-  is_known constant boolean := exists (select from auth.users where id = p_user_id);
-  router_detail text;
-begin
-  perform credits_router.write_check('operator_set');
-  perform credits_router.operator_check_writes();
-  change.user_id := p_user_id;
-  -- An empty role is none, as a shard says; here null is a removal.
-  change.new_role := case when is_known then coalesce(p_role, '') else '' end;
-  change.max_per_action := p_max_per_action;
-  change.max_per_day := p_max_per_day;
-  change.reason := p_reason;
-  change.idempotency_key := p_idempotency_key;
-  return credits_router.operator_change(change);
-exception when sqlstate '22023' then
-  get stacked diagnostics router_detail = pg_exception_detail;
-  -- Whether the caller may know that, the shard has judged.
-  if not is_known and router_detail = 'operator' then
-    raise exception using errcode = 'PT404', message = 'no such user', detail = 'unknown_user',
-      hint = 'Pass the id of a user who signs in.';
-  end if;
-  raise;
-end;
-$$;
-
+alter function credits_router.operator_joins owner to credits_router;
+alter function credits_router.answers owner to credits_router;
 alter function credits_router.operator_change owner to credits_router;
 alter function credits_router.operator_change_at owner to credits_router;
 alter function credits_router.deliver_operator_changes owner to credits_router;
 alter function credits_router.is_removed owner to credits_router;
 alter function credits_router.operator_check owner to credits_router;
 alter function credits_router.operator_check_writes owner to credits_router;
-alter function public.operator_set owner to credits_router;
-alter function public.operator_remove owner to credits_router;

@@ -124,6 +124,18 @@ $$;
 comment on function credits.operator_used_today(uuid) is
   'Credits that an operator has given and taken since midnight (UTC), without what was approved.';
 
+create function credits.operator_used_elsewhere()
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- It can only lower what may still be moved.
+  select greatest(coalesce(nullif(current_setting('credits.operator_used_elsewhere', true), ''), '0')::bigint, 0);
+$$;
+comment on function credits.operator_used_elsewhere() is
+  'Credits that the calling operator has given and taken today on other shards, as their router says; else 0.';
+
 create function credits.operator_within_limits(p_operator public.credit_operators, p_credits bigint)
 returns boolean
 language plpgsql
@@ -138,7 +150,8 @@ begin
       'An admin sets the limits: operator_set.');
   end if;
   return coalesce(abs(p_credits) <= p_operator.max_per_action, true)
-    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id), true);
+    and coalesce(abs(p_credits) <= p_operator.max_per_day - credits.operator_used_today(p_operator.user_id)
+      - credits.operator_used_elsewhere(), true);
 end;
 $$;
 comment on function credits.operator_within_limits(public.credit_operators, bigint) is

@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(7);
 
 create temp table rows_before as select (select count(*) from credit_accounts) as accounts,
   (select count(*) from credit_ledger) as entries,
@@ -43,6 +43,10 @@ create role reporter;
 grant select on credit_ledger to reporter;
 select is_empty('select check_name, detail from not_ok',
   'so it is without a migration history, and where you let a role of your own read');
+grant service_role to reporter;
+create policy reporter_reads on credit_ledger for select to reporter using (true);
+select is_empty('select check_name, detail from not_ok',
+  'a policy for a role that may become the service lets through nothing more');
 
 select * from finish();
 rollback;

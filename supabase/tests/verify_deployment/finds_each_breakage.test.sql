@@ -1,5 +1,5 @@
 begin;
-select plan(54);
+select plan(55);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -34,6 +34,8 @@ select pg_temp.is_found('drop policy credit_ledger_read_own on credit_ledger', '
 select pg_temp.is_found('alter policy generation_jobs_read_own on generation_jobs using (true)',
   'no policy lets through more');
 select pg_temp.is_found('create policy everything on credit_ledger for select to authenticated using (true)',
+  'no policy lets through more');
+select pg_temp.is_found('create role reporter; create policy a on credit_ledger for select to reporter using (true)',
   'no policy lets through more');
 select pg_temp.is_found('alter publication supabase_realtime drop table generation_jobs',
   'users see their jobs change');
