@@ -50,6 +50,7 @@ const OWN = [
   "memberships",
   "references",
   "people",
+  "members",
   "transfers",
   "books",
   "operators",

@@ -25,7 +25,7 @@ function accountOf({ names }: Routine): string | undefined {
   );
 }
 
-/** Who acts in a call, or is acted on, beside the account. */
+/** Who acts in a call, or is acted on, beside the account; not by an app key or a batch. */
 function personOf({ names, for_users }: Routine): string {
   if (for_users) return "auth.uid()";
   return names.find((name) =>
@@ -35,13 +35,17 @@ function personOf({ names, for_users }: Routine): string {
 
 /** What the router does before a call of one shard. */
 export function notesSql(routine: Routine): string {
-  const { schema, name } = routine;
+  const { schema, name, names } = routine;
   const account = accountOf(routine);
   const member = MEMBERS[`${schema}.${name}`];
   const [kind, reference] = REFERENCES[`${schema}.${name}`] ?? [];
   return [
     account &&
     `  perform credits_router.tell_first(${account}, ${personOf(routine)});\n`,
+    names.includes("p_app_key_id") &&
+    `  perform credits_router.tell_first(p_account_id, credits_router.member_of_key(p_account_id, p_app_key_id));\n`,
+    names.includes("p_requests") &&
+    `  perform credits_router.tell_first(p_account_id, m.id) from credits_router.members_of(p_requests) as m (id);\n`,
     member &&
     `  perform credits_router.membership_note(${member}, p_account_id);\n`,
     kind &&

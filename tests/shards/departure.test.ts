@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { TransactionSql } from "postgres";
 import { describe, expect, test } from "vitest";
 import { onDatabase } from "../../scripts/shards/interface.ts";
 import { accountsOf, asService, canRoute, useFleet } from "./fleet.ts";
@@ -67,6 +68,80 @@ describe.skipIf(!canRoute)("who leaves", () => {
     await people.remove(id);
     expect(await charge()).toMatchObject([{ code: "not_a_member" }]);
     expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
+  });
+
+  test.each([
+    [
+      "by an app key of theirs",
+      async (tx: TransactionSql, team: string, _: string, key: string) =>
+        await tx`select (c).code from public.charge_by_app_key(${team}, ${key}, 'standard-image',
+          '{"prompt": "x"}', ${randomUUID()}) as c`,
+    ],
+    [
+      "in a batch",
+      async (tx: TransactionSql, team: string, id: string) =>
+        await tx`select (c).code from public.atomic_charge_credits_batch(${team}, jsonb_build_array(
+          jsonb_build_object('model', 'standard-image', 'input', '{"prompt": "x"}'::jsonb, 'member_id', ${id}::text))) as c`,
+    ],
+  ])("spends nothing of their team %s either", async (_, charge) => {
+    const id = await people.signUp();
+    const team = (await accountsOf(shared.fleet))[1]!;
+    const charged = (key: string) =>
+      asService(shared.router, (tx) => charge(tx, team, id, key));
+    const [made] = await asService(shared.router, async (tx) => {
+      await tx`select public.create_team_account(${randomUUID()}, ${team})`;
+      await tx`select public.set_account_member(${team}, ${id}, 'admin')`;
+      await tx`select public.grant_credits(${team}, ${2 * PRICE})`;
+      return await tx`select key_id from public.create_app_key(${team}, ${id}, 'theirs')`;
+    });
+    expect(await charged(made!.key_id)).toEqual([{ code: "charged" }]);
+    await people.remove(id);
+    expect(await charged(made!.key_id)).toEqual([{
+      code: "not_a_member",
+    }]);
+    expect(await people.accountOf(team)).toMatchObject({ balance: PRICE });
+  });
+
+  test("is charged no more also where two calls about them come at once", async () => {
+    const id = await people.signUp();
+    await people.deliver();
+    await people.remove(id);
+    const charge = () =>
+      asService(
+        shared.router,
+        (tx) =>
+          tx`select (public.atomic_charge_credits(${id}, 'standard-image', '{"prompt": "x"}',
+            ${randomUUID()})).code`,
+      ).then(([row]) => row!.code as string, (error) => error.code as string);
+    await shared.router.begin("read only", async (other) => {
+      await other`select public.balance_as_of(${id}, now())`;
+      // To be repeated.
+      expect(await charge()).toBe("08006");
+    });
+    expect(await charge()).toBe("account_closed");
+    expect(await people.accountOf(id)).toMatchObject({
+      balance: people.welcome,
+      closed: true,
+    });
+  });
+
+  test("is not brought back by who reads the state before", async () => {
+    const id = await people.signUp();
+    await shared.router.begin(
+      "isolation level repeatable read read only",
+      async (earlier) => {
+        await earlier`select from credits.handovers`;
+        await people.deliver();
+        await people.remove(id);
+        await people.deliver();
+        expect(await people.waitingFor(id)).toEqual([]);
+        await earlier`select public.balance_as_of(${id}, now())`;
+      },
+    );
+    expect(await people.accountOf(id)).toMatchObject({
+      closed: true,
+      user_id: null,
+    });
   });
 
   test("beside their sign-up grant stays away, also with two runs of the task at once", async () => {

@@ -149,16 +149,35 @@ describe.skipIf(!canRoute)("an external_ref past one database", () => {
         shared.router,
         (tx) => tx`select public.${tx(name)}(${from}, ${third}, 1, ${ref})`,
       ).then(() => "sent", (error) => error.code as string);
-    for (const id of [one, other]) await grant(id, randomUUID());
+    for (const id of [one, other]) {
+      for (const _ of [1, 2, 3]) await grant(id, randomUUID());
+    }
+    const [near, beside] = await accountsOf(shared.fleet) as [string, string];
+    const sendBatch = (from: string, ref: string) =>
+      asService(
+        shared.router,
+        (tx) =>
+          tx`select * from public.transfer_credits_batch(${
+            JSON.stringify([{
+              from_account_id: from,
+              to_account_id: from === one ? near : beside,
+              amount: 1,
+              external_ref: ref,
+            }])
+          }::text::jsonb)`,
+      ).then(() => "sent", (error) => error.code as string);
     const ways = [
       (from: string, ref: string) => send("transfer_send", from, ref),
       (from: string, ref: string) => send("transfer_credits", from, ref),
+      sendBatch,
     ];
     for (const way of ways) {
       for (const again of ways) {
         const ref = randomUUID();
-        expect([await way(one, ref), await again(other, ref)])
-          .toEqual(["sent", "PT409"]);
+        expect(
+          [await way(one, ref), await again(other, ref)],
+          `${ways.indexOf(way)}, ${ways.indexOf(again)}`,
+        ).toEqual(["sent", "PT409"]);
       }
     }
     // What was only sent.

@@ -88,6 +88,8 @@ as $$
 declare
   own constant integer := credits_router.account_slot(p_person_id) & 15;
   can_note constant boolean := not current_setting('transaction_read_only')::boolean;
+  -- A call that writes must not come before what the shard has still to hear of them.
+  is_needed constant boolean := can_note and p_kind is null;
   handover credits.handovers;
   target text;
   silent text[] := '{}';
@@ -95,7 +97,16 @@ declare
   answer integer;
   total integer := 0;
 begin
-  if not credits_router.handover_lock(p_person_id, true) then
+  -- It reads the state of a time before, when somebody who has left since was still there.
+  if not can_note and current_setting('transaction_isolation') <> 'read committed' then
+    return 0;
+  end if;
+  -- Of two calls one tells that they leave: if both began as for a join, neither could.
+  if not credits_router.handover_lock(p_person_id, not can_note or not exists (select from credits.handovers as h
+    where h.person_id = p_person_id and h.slot_group = any (p_groups) and h.kind <> 'join')) then
+    if is_needed then
+      perform credits_router.raise_outage();
+    end if;
     return 0;
   end if;
   if can_note then
@@ -115,8 +126,13 @@ begin
     if can_note then
       is_ours := exists (select from credits.handovers where id = handover.id for update skip locked);
     end if;
-    -- The task may be about to tell it. A join is told all the same, as the caller needs it now.
-    continue when handover.kind <> 'join' and not (is_ours and credits_router.handover_lock(p_person_id, false));
+    -- Somebody else may be about to tell it. A join is told all the same, as the caller needs it now.
+    if handover.kind <> 'join' and not (is_ours and credits_router.handover_lock(p_person_id, false)) then
+      if is_needed then
+        perform credits_router.raise_outage();
+      end if;
+      continue;
+    end if;
     begin
       answer := credits_router.handover_deliver(handover);
       if handover.kind = p_kind then
@@ -145,9 +161,10 @@ end;
 $$;
 comment on function credits_router.tell(uuid, integer[], text) is
   'Tells the shards of these groups what waits of a person, in its order, the own one first; returns the sum of the '
-  'answers to hand-overs of a kind. Without a kind, for a call of the person''s: raises where the shard does not answer. '
-  'With erase, raises what the own shard raises. The rest is left to deliver_handovers; in a transaction that only '
-  'reads, so is the note that it has been told.';
+  'answers to hand-overs of a kind. Without a kind, for a call of the person''s: raises where the shard does not answer, '
+  'and, before a call that writes, 08006 while somebody else tells of them. With erase, raises what the own shard '
+  'raises. The rest is left to deliver_handovers; in a transaction that only reads, so is the note that it has been '
+  'told.';
 
 create function credits_router.tell_first(p_account_id uuid, p_person_id uuid default null)
 returns void
