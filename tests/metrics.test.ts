@@ -95,8 +95,9 @@ describe("metrics", () => {
     expect(answer.headers.get("content-type")).toContain(
       "application/openmetrics-text",
     );
-    expect(answer.text).toContain(
-      "# TYPE atomic_credits_ledger_entries counter\natomic_credits_ledger_entries_total ",
+    // A router's have the label shard.
+    expect(answer.text).toMatch(
+      /# TYPE atomic_credits_ledger_entries counter\natomic_credits_ledger_entries_total(\{shard="\w+"\})? \d+\n/,
     );
     expect(answer.text.endsWith("# EOF\n")).toBe(true);
   });

@@ -24,6 +24,9 @@ const MODES = [
   "verify-full",
 ];
 
+/** What a protocol's version may be, the oldest first. */
+const PROTOCOLS = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+
 type Tls = Partial<Record<typeof TLS[number], string>>;
 
 /** @throws for what libpq and this command would not both understand; never with the URL, which may have a password */
@@ -142,12 +145,36 @@ export function clientOf(
 /** TLS of pgbouncer to all shards: the strictest that one of them asks for. */
 export function poolTlsOf(shards: readonly Shard[]): string {
   const all = shards.map(({ url }) => tlsOf(url));
+  const first = (name: keyof Tls) => all.find((tls) => tls[name])?.[name];
   const mode = MODES.findLast((mode) =>
     all.some(({ sslmode }) => sslmode === mode)
   );
-  const ca = all.find(({ sslrootcert }) => sslrootcert)?.sslrootcert;
-  return [
-    ...mode ? [`server_tls_sslmode = ${mode}`] : [],
-    ...ca ? [`server_tls_ca_file = ${ca}`] : [],
-  ].map((line) => `${line}\n`).join("");
+  const settings = {
+    server_tls_sslmode: mode,
+    server_tls_ca_file: first("sslrootcert"),
+    server_tls_cert_file: first("sslcert"),
+    server_tls_key_file: first("sslkey"),
+    server_tls_protocols: protocolsOf(all),
+  };
+  const lines = Object.entries(settings).flatMap(([name, value]) =>
+    value ? [`${name} = ${value}\n`] : []
+  );
+  const revoked = first("sslcrl") ? "; pgbouncer heeds no sslcrl.\n" : "";
+  return lines.join("") + revoked;
+}
+
+/** The protocols that all allow, where one names any. */
+function protocolsOf(all: readonly Tls[]): string | undefined {
+  const given = (name: keyof Tls) => all.flatMap((tls) => tls[name] ?? []);
+  const [least, most] = [
+    given("ssl_min_protocol_version"),
+    given("ssl_max_protocol_version"),
+  ];
+  if (least.length + most.length === 0) return undefined;
+  const lowest = least.sort().at(-1) ?? "TLSv1.2";
+  const highest = most.sort()[0] ?? "TLSv1.3";
+  return PROTOCOLS.filter((protocol) =>
+    lowest <= protocol && protocol <= highest
+  ).map((protocol) => protocol.toLowerCase().replace(/^tlsv1$/, "tlsv1.0"))
+    .join(",");
 }

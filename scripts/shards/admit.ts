@@ -22,6 +22,9 @@ grant execute on function credits.operator_day(uuid), credits.operator_joins(uui
   credits.operator_muted(text, timestamptz, timestamptz, text, text) to ${user};
 alter role ${user} set statement_timeout = 0;
 alter role ${reader} set statement_timeout = 0;
+-- What the router, or pgbouncer, waits for no longer is not done later.
+alter role ${user} set client_connection_check_interval = '1s';
+alter role ${reader} set client_connection_check_interval = '1s';
 do $$
 declare
   policed record;

@@ -1,4 +1,5 @@
 import type { Routine } from "./interface.ts";
+import { routeOf } from "./routes.ts";
 
 /** Who calls, as the Data API says it; auth.uid() reads one setting or the other. */
 const CALLER = [
@@ -26,11 +27,13 @@ export function innerSql(routine: Routine): string {
   const call = `${schema}.${name}(${values})`;
   const [result, columns] = innerResult(routine);
   const from = for_users ? asCaller(call, counts_for_day) : `${call} as r`;
+  const route = routeOf(routine);
+  const isLong = timeout || "each" in route && route.each;
   return `create function ${innerName(routine)}(${
     ["p_slot integer", ...identity, input].filter(Boolean).join(", ")
   })
 returns ${result} language plproxy as $proxy$
-  cluster '${timeout ? "credits_long" : "credits"}';
+  cluster '${isLong ? "credits_long" : "credits"}';
   run on p_slot;
   select ${columns} from ${from};
 $proxy$;`;

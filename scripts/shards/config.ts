@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { checkUrl } from "./address.ts";
 
 /** Groups of slots: the low 4 bits of an account's slot. A group is never split, and is moved as a whole. */
@@ -70,10 +70,16 @@ export function checkName(name: string): void {
   }
 }
 
-/** Writes what readFleet reads; never the password. */
+/** Writes what readFleet reads, for those who could read it; never the password. */
 export async function writeFleet(file: string, fleet: Fleet): Promise<void> {
   const { password: _, ...written } = fleet;
-  await writeFile(`${file}.new`, `${JSON.stringify(written, null, 2)}\n`);
+  const { mode } = await stat(file).catch(() => ({ mode: 0o600 }));
+  // URLs may have passwords.
+  await rm(`${file}.new`, { force: true });
+  await writeFile(`${file}.new`, `${JSON.stringify(written, null, 2)}\n`, {
+    mode: 0o600,
+  });
+  await chmod(`${file}.new`, mode);
   await rename(`${file}.new`, file);
 }
 

@@ -52,9 +52,12 @@ ${
     case "page": {
       const ofAccount = routine.names.includes("p_account_id")
         ? `  if p_account_id is not null then
-    return query select * from ${
-          callOf(routine, "credits_router.account_slot(p_account_id)")
-        };
+  ${
+          oneSql(
+            routine,
+            callOf(routine, "credits_router.account_slot(p_account_id)"),
+          )
+        }
     return;
   end if;
 `

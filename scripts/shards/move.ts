@@ -20,6 +20,7 @@ import {
 } from "./servers.ts";
 import { partsOfShard } from "./tables.ts";
 import { handOver, resume, subscribe } from "./terms.ts";
+import { checkReferences } from "./users.ts";
 
 type Say = (line: string) => void;
 
@@ -42,6 +43,7 @@ export async function moveShard(
   const moved = replaceShard(fleet, name, [there]);
   await checkPassword(fleet);
   await checkPrepared(shard);
+  await checkReferences(shard);
   await checkStep(fleet, name, url);
   await stopWrites(shard);
   say(`${name}: takes no writes until this has ended`);
@@ -83,6 +85,7 @@ export async function addShard(
   const grown = replaceShard(fleet, from, [here, there]);
   await checkPassword(fleet);
   await checkPrepared(source);
+  await checkReferences(source);
   await checkStep(fleet, name, url);
   await stopWrites(source);
   say(`${from}: takes no writes until this has ended`);

@@ -2,7 +2,10 @@ import { addressOf, poolTlsOf } from "./address.ts";
 import { type Fleet, readerOf } from "./config.ts";
 
 /** pgbouncer.ini between the router and the shards: few connections on a shard, however many the router has. */
-export function pgbouncerIni({ shards, user }: Fleet, pool: number): string {
+export function pgbouncerIni(
+  { shards, user, seconds }: Fleet,
+  pool: number,
+): string {
   const databases = shards.map(({ url }) => {
     const { host, port, dbname } = addressOf(url);
     return `${dbname} = host=${host} port=${port} dbname=${dbname} pool_size=${pool}`;
@@ -25,6 +28,8 @@ pool_mode = transaction
 max_client_conn = 1000
 ; The router's own limit comes first.
 query_wait_timeout = 5
+; Before the router's limit: PL/Proxy would wait for ever for a server that is frozen to cancel a call.
+query_timeout = ${seconds - 1}
 ignore_startup_parameters = extra_float_digits
 ${poolTlsOf(shards)}`;
 }

@@ -24,7 +24,7 @@ export function serversSql(fleet: Fleet): string {
       `create server ${name} foreign data wrapper plproxy ${
         optionsOf({
           query_timeout: String(query_timeout),
-          ...partsOf(shards),
+          ...partsOf(shards, name === "credits_long" ? "url" : "through"),
         })
       };
 grant usage on foreign server ${name} to credits_router;
@@ -36,18 +36,23 @@ create user mapping for credits_router server ${name} ${
   ].join("\n");
 }
 
-/** Where PL/Proxy finds each group of slots. */
-function partsOf(shards: readonly Shard[]): Record<string, string> {
-  const parts = shards.flatMap(({ through, groups }) =>
-    groups.map((group) => [group, connection(through)] as const)
+/** Where PL/Proxy finds each group of slots: what may take long goes past pgbouncer, whose limit is that of a call. */
+function partsOf(
+  shards: readonly Shard[],
+  way: "through" | "url",
+): Record<string, string> {
+  const parts = shards.flatMap((shard) =>
+    shard.groups.map((group) => [group, connection(shard[way])] as const)
   ).sort(([a], [b]) => a - b);
   return Object.fromEntries(parts.map(([group, at]) => [`p${group}`, at]));
 }
 
 /** Sends calls to where the shards now are. */
 export function redirectSql({ shards }: Pick<Fleet, "shards">): string {
-  const options = optionsOf(partsOf(shards), "set");
-  return `alter server credits ${options};\nalter server credits_long ${options};`;
+  const options = (way: "through" | "url") =>
+    optionsOf(partsOf(shards, way), "set");
+  return `alter server credits ${options("through")};
+alter server credits_long ${options("url")};`;
 }
 
 /** Reads a shard where it now is. */

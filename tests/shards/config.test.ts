@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -9,6 +9,7 @@ import {
   GROUPS,
   partitionOf,
   readFleet,
+  writeFleet,
 } from "../../scripts/shards/config.ts";
 import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
 
@@ -83,6 +84,24 @@ test.each([
   },
 );
 
+test("a file that others may not read stays so when it is written anew", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "atomic-credits-config-"));
+  const file = join(folder, "shards.json");
+  const modeOf = async () => (await stat(file)).mode & 0o777;
+  const fleet = {
+    router: "postgresql://me:secret@db/router",
+    shards: [],
+    user: "credits_router",
+    seconds: 8,
+  };
+  await writeFleet(file, fleet);
+  const first = await modeOf();
+  await chmod(file, 0o640);
+  await writeFleet(file, fleet);
+  expect([first, await modeOf()]).toEqual([0o600, 0o640]);
+  await rm(folder, { recursive: true });
+});
+
 test("pgbouncer asks shards for the TLS that they ask for", () => {
   const shard = (name: string, query: string) => {
     const url = `postgresql://db/${name}?${query}`;
@@ -100,6 +119,21 @@ test("pgbouncer asks shards for the TLS that they ask for", () => {
   expect(ini).toContain(
     "\nserver_tls_sslmode = verify-full\nserver_tls_ca_file = /etc/ca.pem\n",
   );
+  const strict = pgbouncerIni({
+    router: "postgresql://db/router",
+    user: "credits_router",
+    seconds: 8,
+    shards: [
+      shard("s0", "sslcert=/me.pem&sslkey=/me.key&sslcrl=/revoked.pem"),
+      shard("s1", "ssl_min_protocol_version=TLSv1.3"),
+    ],
+  }, 3);
+  expect(strict).toContain(`
+server_tls_cert_file = /me.pem
+server_tls_key_file = /me.key
+server_tls_protocols = tlsv1.3
+; pgbouncer heeds no sslcrl.
+`);
 });
 
 test("docs/scaling.md says what is refused, all of it and nothing else", () => {

@@ -28,26 +28,30 @@ export async function killWhenCopying(
     "shards",
     ...args,
   ], { stdio: "ignore", env: { ...process.env, ...env } });
-  let copiers: Copying[];
+  const database = basename(new URL(env.SHARDS_URL!).pathname);
+  const copiers = new Map<string, Copying>();
   const server = postgres(withDatabase(fleet.router, "template1"), { max: 1 });
   try {
     for (;;) {
       const [copying] =
         await server`select from pg_stat_activity where datname = 'moved' and application_name = 'psql'`;
-      if (copying) break;
+      for (const one of await findCopiers(database)) {
+        copiers.set(one.program, one);
+      }
+      if (copying && copiers.size === 2) break;
       expect(child.exitCode).toBeNull();
       await sleep(20);
     }
-    copiers = await findCopiers(basename(new URL(env.SHARDS_URL!).pathname));
   } finally {
     await server.end({ timeout: 5 });
     child.kill("SIGKILL");
   }
   await once(child, "exit");
-  return copiers;
+  return [...copiers.values()]
+    .sort((a, b) => a.program.localeCompare(b.program));
 }
 
-/** The command that copies into a database, and its programs. */
+/** The programs that copy into a database. */
 async function findCopiers(database: string): Promise<Copying[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const all = await Promise.all(pids.map(async (pid) => {
@@ -62,17 +66,17 @@ async function findCopiers(database: string): Promise<Copying[]> {
   }));
   return all.filter(({ program, env }) =>
     /^(pg_dump|psql)$/.test(program) && env.includes(`/${database}`)
-  ).map(({ program, args, password }) => ({ program, args, password }))
-    .sort((a, b) => a.program.localeCompare(b.program));
+  ).map(({ program, args, password }) => ({ program, args, password }));
 }
 
 /** An external_ref for each of these slot groups, that is looked up there. */
 export async function refsListedAt(
   router: postgres.Sql,
   groups: readonly number[],
+  kind = "order",
 ): Promise<string[]> {
   const rows = await router`select distinct on (slot_group) ref
-    from (select 'order-' || n as ref, credits.slot_group(credits.ref_home('order-' || n)) as slot_group
+    from (select ${`${kind}-`} || n as ref, credits.slot_group(credits.ref_home(${`${kind}-`} || n)) as slot_group
       from generate_series(1, 500) as n) as r where slot_group = any (${[
     ...groups,
   ]})`;
@@ -183,3 +187,23 @@ export const hasUser = (url: string, id: string) =>
     async (sql) =>
       (await sql`select from auth.users where id = ${id}`).length === 1,
   );
+
+/** Runs an action while a table of the app's refers to a user of the time before. */
+export async function withReference<T>(
+  url: string,
+  id: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  await addUser(url, id);
+  await onDatabase(url, async (sql) => {
+    await sql`create table public.profiles (id uuid references auth.users)`;
+    await sql`insert into public.profiles values (${id})`;
+  });
+  const result = await action();
+  await onDatabase(url, async (sql) => {
+    await sql`set session_replication_role = replica`;
+    await sql`drop table public.profiles`;
+    await sql`delete from auth.users where id = ${id}`;
+  });
+  return result;
+}

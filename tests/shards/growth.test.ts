@@ -26,6 +26,7 @@ import {
   refsListedAt,
   total,
   withPassword,
+  withReference,
 } from "./growing.ts";
 
 test("a shard gives half of its groups away, so that each half is one partition", () => {
@@ -212,6 +213,12 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
     await grant(accounts[0]!, "late");
     await unprepare();
     expect(late.stderr).toContain("rollback prepared 'a''s late one'");
+    const referring = await withReference(
+      here!.url,
+      accounts[0]!,
+      () => attempt("add", "s5", target, "--from", "s0"),
+    );
+    expect(referring.stderr).toContain("drop constraint profiles_id_fkey");
     await router`insert into credits_router.moves values ('s4', 'there', 'switched')`;
     expect((await attempt("init")).stderr).toContain("s4 is on its way");
     await command("add", "s4", grown.shards[1]!.url, "--from", "s0");

@@ -238,6 +238,38 @@ describe.skipIf(!canRoute)("operators past one database", () => {
     });
   });
 
+  test("a user who is deleted is none any more at once, nor made one where that is still to be told", async () => {
+    const user = randomUUID();
+    await shared
+      .router`insert into auth.users (id, email) values (${user}, 'leaves@shards.test')`;
+    await whileDown(async () => {
+      const [made] = await set(admin, user, "viewer");
+      expect(made.details.waiting_for).toEqual(["s3"]);
+      await shared.router`delete from auth.users where id = ${user}`;
+      expect(
+        await asOperator(user, (tx) => tx`select * from public.operator_me`),
+      ).toHaveLength(0);
+      expect(
+        await asOperator(
+          user,
+          (tx) =>
+            tx`select * from public.operator_timeline(${shared.accounts[0]!})`,
+        ),
+      ).toMatchObject({ code: "42501", detail: "not_an_operator" });
+    });
+    for (let waiting = true; waiting;) {
+      await shared.router`select credits_router.run_tasks()`;
+      await shared.router`update credits.handovers set next_try_at = now()`;
+      const rows = await shared.router`select from credits.handovers
+        union all select from credits_router.operator_changes`;
+      waiting = rows.length > 0;
+    }
+    expect(await onEach(user)).toEqual([
+      ...Array(3).fill("viewer removed"),
+      undefined,
+    ]);
+  });
+
   test("a removal holds on the others while a shard's host answers nothing, which is told later", async () => {
     expect((await set(admin, helper, "support"))[0].code).toBe("done");
     await withoutAnswer(shared.fleet, async () => {

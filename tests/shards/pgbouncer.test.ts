@@ -1,15 +1,10 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
 import { type Fleet, readerOf } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
-import { initRouter } from "../../scripts/shards/router.ts";
-import { freePort } from "../../scripts/stack/port.ts";
-import { hasPgBouncer, runPgBouncer } from "../support/pgbouncer.ts";
+import { hasPgBouncer } from "../support/pgbouncer.ts";
 import { as, asService, canRoute, useFleet } from "./fleet.ts";
+import { withPool } from "./pool.ts";
 
 const POOL = 3;
 const CLIENTS = 12;
@@ -28,31 +23,12 @@ describe.skipIf(!canRoute || !hasPgBouncer())(
 
     test("keeps few connections of many, and users see their own alone", async () => {
       const { fleet, accounts } = shared;
-      const port = await freePort();
-      const users = join(await mkdtemp(join(tmpdir(), "users-")), "users.txt");
-      const names = [fleet.user, readerOf(fleet)];
-      await writeFile(users, names.map((name) => `"${name}" ""\n`).join(""));
-      await chmod(dirname(users), 0o755);
-      // The printed one asks for passwords, which test servers have not.
-      const ini = pgbouncerIni(fleet, POOL)
-        .replace(
-          "listen_port = 6432",
-          `listen_port = ${port}\nunix_socket_dir =`,
-        )
-        .replace("auth_type = scram-sha-256", "auth_type = trust")
-        .replace(/(?<=auth_file = ).*/, users);
-      const stop = await runPgBouncer(ini);
-      try {
-        await initRouter(through(fleet, port), () => {});
+      await withPool(fleet, POOL, async () => {
         for (const connections of await connectionsOfWork(shared)) {
           expect(connections).toBeGreaterThan(0);
           expect(connections).toBeLessThanOrEqual(2 * POOL);
         }
-      } finally {
-        await initRouter(fleet, () => {});
-        await stop();
-        await rm(dirname(users), { recursive: true });
-      }
+      });
       expect(
         await asService(
           shared.router,
@@ -65,16 +41,6 @@ describe.skipIf(!canRoute || !hasPgBouncer())(
     });
   },
 );
-
-/** A fleet whose router reaches the shards through pgbouncer. */
-function through(fleet: Fleet, port: number): Fleet {
-  const shards = fleet.shards.map((shard) => {
-    const url = new URL(shard.url);
-    url.port = String(port);
-    return { ...shard, through: url.href };
-  });
-  return { ...fleet, shards };
-}
 
 /** Calls and reads of many clients at once; resolves to how many connections each shard has while theirs are open. */
 async function connectionsOfWork(

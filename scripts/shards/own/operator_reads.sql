@@ -182,6 +182,7 @@ declare
   router_hint text;
 begin
   perform credits_router.operator_check();
+  perform credits_router.tell_first(p_account_id, auth.uid());
   -- Shards know of users nothing but their ids.
   return query select r.at, r.key, r.kind, r.title, r.credits, r.balance, r.job_id, r.grant_id, r.payment_id,
     r.request_id, r.operator_id, r.action_seq, r.detail || coalesce((select jsonb_build_object('operator', u.email)

@@ -126,9 +126,26 @@ as $$
     where c.user_id = p_user_id and c.new_role is null and not exists (
       select from credits_router.operator_changes as l
       where (l.user_id, l.slot_group) = (c.user_id, c.slot_group) and l.id > c.id))
+    or exists (select from credits.handovers as h where h.person_id = p_user_id and h.kind = 'leave')
 $$;
 comment on function credits_router.is_removed(uuid) is
-  'Whether an operator was removed, and a shard has not heard of it yet.';
+  'Whether an operator was removed, or their user deleted, and a shard has not heard of it yet.';
+
+create function credits_router.operator_leaves()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  delete from credits_router.operator_changes where user_id = old.id and new_role is not null and new_role <> '';
+  return null;
+end;
+$$;
+comment on function credits_router.operator_leaves() is
+  'Whose user is deleted is made an operator nowhere any more; that they leave, credits.handovers tells.';
+create trigger operator_leaves after delete on auth.users
+  for each row execute function credits_router.operator_leaves();
 
 create function credits_router.operator_check()
 returns void
@@ -236,6 +253,7 @@ alter function credits_router.answers owner to credits_router;
 alter function credits_router.operator_change owner to credits_router;
 alter function credits_router.operator_change_at owner to credits_router;
 alter function credits_router.deliver_operator_changes owner to credits_router;
+alter function credits_router.operator_leaves owner to credits_router;
 alter function credits_router.is_removed owner to credits_router;
 alter function credits_router.operator_check owner to credits_router;
 alter function credits_router.operator_check_writes owner to credits_router;
