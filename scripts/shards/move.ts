@@ -60,6 +60,7 @@ export async function moveShard(
   await resume(shard, false);
   await subscribe(moved, there);
   await admitWrites(there);
+  sayWay(shard, name, say);
   say(`${name}: is there; drop its old database when you have seen that it is`);
   return moved;
 }
@@ -113,8 +114,17 @@ export async function addShard(
   await subscribe(grown, there);
   await admitWrites(there);
   await admitWrites(here);
+  sayWay(source, name, say);
   say(`${from}: has the slot groups ${kept.join(", ")}`);
   return grown;
+}
+
+/** A new database is reached without the pgbouncer of its old one. */
+function sayWay({ url, through }: Shard, name: string, say: Say): void {
+  if (url === through) return;
+  say(
+    `${name}: is reached without pgbouncer; give it the new address, name it as "through" in the file, and run init`,
+  );
 }
 
 function shardOf({ shards }: Fleet, name: string): Shard {

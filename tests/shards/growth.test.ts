@@ -104,7 +104,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       withPassword(fleet.shards[3]!.url, "of the old one"),
       withPassword(withDatabase(fleet.shards[0]!.url, "moved"), "of the new"),
     ] as const;
-    const last = { ...fleet.shards[3]!, url: source, through: source };
+    // Another way to it, as pgbouncer is one.
+    const through = source.replace("127.0.0.1", "localhost");
+    const last = { ...fleet.shards[3]!, url: source, through };
     await writeFleet(file, {
       ...fleet,
       shards: [...fleet.shards.slice(0, 3), last],
@@ -127,6 +129,9 @@ describe.skipIf(!canRoute)("a fleet grows", () => {
       [1, 2].map(() => attempt("move", "s3", target)),
     );
     expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+    expect(both.map(({ stdout }) => stdout).join("")).toContain(
+      "s3: is reached without pgbouncer;",
+    );
     expect(both.map(({ stderr }) => stderr).join("")).toContain(
       "in another terminal",
     );
