@@ -205,7 +205,6 @@ returns setof public.credit_transfer_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
-set statement_timeout = '60s'
 as $$
 declare
   slot integer;
