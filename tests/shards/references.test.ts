@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { Shard } from "../../scripts/shards/config.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
+import { redirectSql } from "../../scripts/shards/servers.ts";
 import {
   accountsOf,
   asService,
@@ -132,6 +134,31 @@ describe.skipIf(!canRoute)("an external_ref past one database", () => {
         sql`select account_id from credits.external_refs where external_ref = ${ref}`,
     );
     expect(listed!.account_id).toBe(near);
+  });
+
+  test("that was used in a transaction that is undone stays its own while one shard after the other is down", async () => {
+    const { fleet, router } = shared;
+    const [one, other] = await accountsOf(fleet) as [string, string];
+    const ref = await refOf(2);
+    const undone = whileDown(() =>
+      router.begin(async (tx) => {
+        await tx`select public.grant_credits(p_account_id => ${one}, p_amount => 5, p_external_ref => ${ref})`;
+        throw new Error("undone");
+      })
+    );
+    await expect(undone).rejects.toThrow("undone");
+    const send = (shards: readonly Shard[]) =>
+      onDatabase(fleet.router, (sql) => sql.unsafe(redirectSql({ shards })));
+    await send(
+      fleet.shards.map((shard) =>
+        shard.name === "s2"
+          ? { ...shard, through: "postgresql://127.0.0.1:1/s2" }
+          : shard
+      ),
+    );
+    const answers = [await grant(other, ref), await grant(one, ref)];
+    await send(fleet.shards);
+    expect(answers).toEqual(["PT409", "granted"]);
   });
 
   test("of a transfer is one sender's, in whichever way it is sent", async () => {

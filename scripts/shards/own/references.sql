@@ -87,6 +87,41 @@ $$;
 comment on function credits_router.reference_wait(text, text, uuid) is
   'Notes an external_ref for a shard that is down, and returns whose it is: who comes later finds it here.';
 
+create function credits_router.reference_booker(
+  p_kind text, p_external_ref text, p_account_id uuid, p_silent text[]
+)
+returns uuid
+language plpgsql
+as $$
+declare
+  booked constant text := case p_kind
+    when 'grant' then 'select account_id from credits_router.%1$I where external_ref = $1 and account_id <> $2
+      union all select coalesce(account_id, claimed_account_id) from credits_router.%2$I
+        where key = $1 and state = ''waiting'' and coalesce(account_id, claimed_account_id) <> $2 limit 1'
+    when 'withdrawal' then 'select account_id from credits_router.%3$I where external_ref = $1 and account_id <> $2'
+    else 'select from_account_id from credits_router.%4$I where external_ref = $1 and from_account_id <> $2' end;
+  shard text;
+  booker uuid;
+begin
+  for shard in select s.shard from credits_router.shards as s where s.shard <> all (p_silent) order by s.slot loop
+    begin
+      execute format(booked, shard || '_credit_grants', shard || '_payments', shard || '_credit_withdrawals',
+        shard || '_credit_transfers') into booker using p_external_ref, p_account_id;
+      if booker is not null then
+        return booker;
+      end if;
+    exception when others then
+      if not credits_router.is_outage(sqlstate, sqlerrm) then
+        raise;
+      end if;
+    end;
+  end loop;
+  return null;
+end;
+$$;
+comment on function credits_router.reference_booker(text, text, uuid, text[]) is
+  'Which other account has booked an external_ref, by all shards that answer; null: none of them knows any.';
+
 create function credits_router.reference_claim(p_kind text, p_external_ref text, p_account_id uuid)
 returns void
 language plpgsql
@@ -97,6 +132,7 @@ declare
   slots integer[];
   slot integer;
   answers integer := 0;
+  silent text[] := '{}';
   holder uuid;
 begin
   if p_external_ref is null or p_account_id is null or length(p_external_ref) not between 1 and 255 then
@@ -116,16 +152,22 @@ begin
         if not credits_router.is_outage(sqlstate, sqlerrm) then
           raise;
         end if;
+        silent := silent || (select shard from credits_router.groups where number = slot);
       end;
     end loop;
-    -- An outage of one of them stops nobody. With both, nobody knows whose it is.
+    -- An outage of one of them stops nobody. With both, nobody knows whose it is. Whoever used it while the other one
+    -- was down may have lost the note: it was undone with their call, which counts on their shard.
     if holder = p_account_id and answers < cardinality(slots) then
-      holder := credits_router.reference_wait(p_kind, p_external_ref, p_account_id);
+      holder := coalesce(credits_router.reference_booker(p_kind, p_external_ref, p_account_id, silent),
+        credits_router.reference_wait(p_kind, p_external_ref, p_account_id));
     end if;
   end if;
   if holder is null then
     perform credits_router.raise_outage();
-  elsif holder <> p_account_id then
+  elsif holder <> p_account_id
+    -- Who has booked it repeats their call, and who has only claimed it meanwhile is refused.
+    and not (credits_router.reference_is_booked(p_kind, p_external_ref, holder) is false
+      and credits_router.reference_is_booked(p_kind, p_external_ref, p_account_id) is true) then
     perform credits_router.reference_refuse(p_kind);
   end if;
 end;
