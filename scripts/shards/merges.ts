@@ -175,11 +175,15 @@ export const MEMBERS: Readonly<Record<string, string>> = {
   "public.set_account_member": "p_user_id",
 };
 
-/** Functions whose external_ref may be one account's alone, and what it names there. */
-export const REFERENCES: Readonly<Record<string, string>> = {
-  "public.grant_credits": "grant",
-  "public.transfer_send": "transfer",
-  "public.withdraw_credits": "withdrawal",
+/** Functions that use what may be one account's alone: its kind, and the name by which it is listed. */
+export const REFERENCES: Readonly<Record<string, readonly [string, string]>> = {
+  "public.grant_credits": ["grant", "p_external_ref"],
+  "public.link_payment_customer": [
+    "customer",
+    "credits.customer_ref(p_provider, p_livemode, p_customer_id)",
+  ],
+  "public.transfer_send": ["transfer", "p_external_ref"],
+  "public.withdraw_credits": ["withdrawal", "p_external_ref"],
 };
 
 /** Tables that the router holds itself, because users sign up there; rows begin as those of the first shard. */

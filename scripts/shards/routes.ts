@@ -38,7 +38,7 @@ export function notesSql(routine: Routine): string {
   const { schema, name, names } = routine;
   const account = accountOf(routine);
   const member = MEMBERS[`${schema}.${name}`];
-  const kind = REFERENCES[`${schema}.${name}`];
+  const [kind, reference] = REFERENCES[`${schema}.${name}`] ?? [];
   return [
     account &&
     `  perform credits_router.tell_first(${account}, ${personOf(routine)});\n`,
@@ -49,6 +49,6 @@ export function notesSql(routine: Routine): string {
     member &&
     `  perform credits_router.membership_note(${member}, p_account_id);\n`,
     kind &&
-    `  perform credits_router.reference_claim('${kind}', p_external_ref, ${account});\n`,
+    `  perform credits_router.reference_claim('${kind}', ${reference}, ${account});\n`,
   ].filter(Boolean).join("");
 }

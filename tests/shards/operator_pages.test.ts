@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asOperator } from "./acting.ts";
 import { asService, canRoute, useFleet, whileDown } from "./fleet.ts";
 
@@ -8,6 +8,33 @@ describe.skipIf(!canRoute)("operators read all shards", () => {
   const viewer = randomUUID();
   const requests: string[] = [];
 
+  /** Of a price that nobody knows: it waits. */
+  const paymentOf = (request: string) => ({
+    provider: "stripe",
+    livemode: true,
+    key: `stripe:cs:${request}`,
+    kind: "pack",
+    customer: request,
+    lines: [{ price_id: "price_of_nothing" }],
+    status: "paid",
+    amount: 900,
+    currency: "usd",
+    created_at: "2026-01-02",
+  });
+
+  afterAll(async () => {
+    // What waits is a discrepancy; what was given back waits no more.
+    for (const request of requests) {
+      const refunds = [{ id: request, amount: 900, status: "succeeded" }];
+      await asService(
+        shared.router,
+        (tx) =>
+          tx`select public.book_payment(${
+            tx.json({ ...paymentOf(request), refunds })
+          })`,
+      );
+    }
+  });
   beforeAll(async () => {
     if (!canRoute) return;
     await shared
@@ -27,21 +54,7 @@ describe.skipIf(!canRoute)("operators read all shards", () => {
       );
       await asService(shared.router, async (tx) => {
         await tx`select public.link_payment_customer(${account}, 'stripe', true, ${request})`;
-        // Of a price that nobody knows: it waits.
-        await tx`select public.book_payment(${
-          tx.json({
-            provider: "stripe",
-            livemode: true,
-            key: `stripe:cs:${request}`,
-            kind: "pack",
-            customer: request,
-            lines: [{ price_id: "price_of_nothing" }],
-            status: "paid",
-            amount: 900,
-            currency: "usd",
-            created_at: "2026-01-02",
-          })
-        })`;
+        await tx`select public.book_payment(${tx.json(paymentOf(request))})`;
       });
     }
   });

@@ -51,6 +51,8 @@ async function connectionsOfWork(
     prepare: false,
     onnotice: () => {},
   });
+  // Another file's may be about to end.
+  const [begun] = await router`select clock_timestamp()::text as at`;
   try {
     await Promise.all(
       Array.from({ length: 120 }, (_, i) => work(router, accounts[i % 4]!, i)),
@@ -62,7 +64,9 @@ async function connectionsOfWork(
             await sql`select count(*)::integer as connections from pg_stat_activity
             where usename in (${fleet.user}, ${
               readerOf(fleet)
-            }) and datname = current_database()`;
+            }) and datname = current_database() and backend_start > ${
+              begun!.at
+            }::timestamptz`;
           return used!.connections as number;
         })
       ),

@@ -56,7 +56,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
     "realtime/publishes_jobs",
   ),
   ...whyNot(
-    "its accounts live on several shards, and a batch is all or nothing",
+    "its senders live on several shards, and a batch is all or nothing",
     "transfer_credits_batch/moves_all_or_nothing",
     "transfer_credits_batch/refuses_what_is_no_batch",
   ),

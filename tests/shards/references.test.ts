@@ -254,4 +254,32 @@ describe.skipIf(!canRoute)("an external_ref past one database", () => {
     expect(await grant(other, `stripe:cs:${key}`)).toBe("granted");
     expect([await book(), await book(buyer)]).toEqual(["PT409", "PT409"]);
   });
+
+  test("that no shard of two can tell of is refused to all", async () => {
+    const [near] = await accountsOf(shared.fleet) as [string];
+    const ref = await refOf(3);
+    const refused = asService(shared.router, async (tx) => {
+      // As if both had not answered the router's task.
+      await tx`select set_config('credits_router.silent', 's2 s3', true)`;
+      await tx`select public.grant_credits(p_account_id => ${near}, p_amount => 5, p_external_ref => ${ref})`;
+    });
+    await expect(refused).rejects.toMatchObject({ code: "08006" });
+    expect(await grant(near, ref)).toBe("granted");
+  });
+
+  test("names a provider's customer, who is one account", async () => {
+    const [one, other] = await accountsOf(shared.fleet) as [string, string];
+    const customer = `cus_${randomUUID()}`;
+    const link = (account: string) =>
+      asService(
+        shared.router,
+        (tx) =>
+          tx`select public.link_payment_customer(${account}, 'stripe', false, ${customer}) as id`,
+      ).then(([row]) => row!.id as string, (error) => error.message as string);
+    expect([await link(one), await link(one), await link(other)]).toEqual([
+      customer,
+      customer,
+      "this customer is another account's",
+    ]);
+  });
 });

@@ -1,10 +1,14 @@
--- An external_ref is one account's, on whichever shard: it is claimed before the grant.
+-- An external_ref is one account's, on whichever shard, and so is a provider's customer: claimed before it is booked.
 
 create function credits_router.reference_refuse(p_kind text)
 returns void
 language plpgsql
 as $$
 begin
+  if p_kind = 'customer' then
+    perform credits.raise_misuse('PT409', 'this customer is another account''s',
+      'A customer of the provider is one account. Make a new customer for this account.');
+  end if;
   perform credits.raise_misuse('PT409', case p_kind
       when 'grant' then 'this external_ref was granted before, to another account or with another amount'
       when 'withdrawal' then
@@ -13,7 +17,8 @@ begin
     'Use the id of the outside event, and on a retry the same account and amount.');
 end;
 $$;
-comment on function credits_router.reference_refuse(text) is 'Raises PT409 as a shard does that knows the other account.';
+comment on function credits_router.reference_refuse(text) is
+  'Raises PT409 as a shard does that knows the other account.';
 
 create function credits_router.reference_slots(p_external_ref text)
 returns integer[]

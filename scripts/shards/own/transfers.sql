@@ -167,31 +167,32 @@ language plpgsql
 as $$
 declare
   home constant text := (select shard from credits_router.groups where number = p_slot & 15);
-  closed constant uuid[] := array(select a.id from public.credit_accounts as a
-    where a.closed_at is not null and a.id = any (array(
-      select t.to_account_id from unnest(credits.transfers_read(p_transfers)) as t
-      where credits_router.shard_of(t.to_account_id) <> home)));
+  closed uuid[];
+  balances jsonb;
   sent public.credit_transfer_sent;
   received public.credit_transfer_received;
   came_back boolean := false;
 begin
+  select array_agg(a.id) filter (where a.closed_at is not null), jsonb_object_agg(a.id, a.balance) into closed, balances
+  from public.credit_accounts as a
+  where a.id = any (array(select t.to_account_id from unnest(credits.transfers_read(p_transfers)) as t
+    where credits_router.shard_of(t.to_account_id) <> home));
   -- From here on it is made: after a failure finish_transfers goes on with it, and so does a repeat of the call.
-  for sent in select * from credits_router.transfer_send_batch(p_slot, p_transfers, closed) loop
+  for sent in select * from credits_router.transfer_send_batch(p_slot, p_transfers, coalesce(closed, '{}')) loop
     if sent.arrived_at is null then
       received := credits_router.transfer_receive(credits_router.account_slot(sent.to_account_id), sent.to_account_id,
         sent.transfer_id, sent.from_account_id, sent.external_ref, sent.parts, sent.reason);
       perform credits_router.transfer_finish(p_slot, sent.from_account_id, sent.transfer_id, received.refusal);
       came_back := came_back or received.refusal is not null;
-      sent.to_balance := received.to_balance;
-    elsif sent.to_balance is null then
-      sent.to_balance := (select balance from public.credit_accounts where id = sent.to_account_id);
+      balances := coalesce(balances, '{}') || jsonb_build_object(sent.to_account_id, received.to_balance);
     end if;
+    sent.to_balance := coalesce(sent.to_balance, (balances ->> sent.to_account_id::text)::bigint);
     return next row(sent.from_account_id, sent.to_account_id, sent.amount, sent.from_balance, sent.to_balance,
       sent.replayed)::public.credit_transfer_result;
   end loop;
   if came_back then
     -- Says why.
-    perform credits_router.transfer_send_batch(p_slot, p_transfers, closed);
+    perform credits_router.transfer_send_batch(p_slot, p_transfers, coalesce(closed, '{}'));
   end if;
 end;
 $$;

@@ -1,11 +1,11 @@
 -- Gives: a directory of the external_refs that several databases use, so that one counts for one account.
 -- Keeps: an external_ref that was booked for an account is no other account's, wherever the two live.
--- Needs: shards, withdrawal, transfer.
+-- Needs: shards, withdrawal, transfer; when called: payments.
 --
 -- On one database the keys of the tables themselves do it, and the directory stays empty.
 
 create table credits.external_refs (
-  kind text not null check (kind in ('grant', 'withdrawal', 'transfer')),
+  kind text not null check (kind in ('grant', 'withdrawal', 'transfer', 'customer')),
   external_ref text not null check (length(external_ref) between 1 and 255),
   account_id uuid not null,
   claimed_at timestamptz not null default clock_timestamp(),
@@ -14,6 +14,8 @@ create table credits.external_refs (
 comment on table credits.external_refs is
   'Which account an external_ref belongs to, written before the call that books it. Each is on the shards of '
   'credits.ref_groups(external_ref), where all callers meet.';
+comment on column credits.external_refs.kind is
+  'What it names there: customer is a provider''s customer (credits.customer_ref).';
 comment on column credits.external_refs.account_id is 'The account; of a transfer, the sender''s.';
 comment on column credits.external_refs.claimed_at is
   'When it was last claimed. Another account may have it 10 minutes later, if it was not booked: no call takes '
@@ -33,6 +35,15 @@ $$;
 comment on function credits.ref_home(text) is
   'Where an external_ref is listed: on the shard of this id, by its slot, as if it were an account''s. Never '
   'change it.';
+
+create function credits.customer_ref(p_provider text, p_livemode boolean, p_customer_id text)
+returns text
+language sql
+stable
+set search_path = '', pg_temp
+as $$ select p_provider || ':' || p_livemode || ':' || p_customer_id $$;
+comment on function credits.customer_ref(text, boolean, text) is
+  'What a provider''s customer is listed as in credits.external_refs.';
 
 create function credits.ref_groups(p_external_ref text)
 returns integer[]
@@ -63,9 +74,9 @@ declare
   holder uuid;
 begin
   perform credits.caller_check('claim_external_ref');
-  if p_kind is null or p_kind not in ('grant', 'withdrawal', 'transfer') or p_account_id is null then
+  if p_kind is null or p_kind not in ('grant', 'withdrawal', 'transfer', 'customer') or p_account_id is null then
     perform credits.raise_misuse('22023', 'an external_ref is claimed for an account, by its kind',
-      'kind is grant, withdrawal or transfer.');
+      'kind is grant, withdrawal, transfer or customer.');
   end if;
   perform credits.check_length('external_ref', coalesce(p_external_ref, ''), 1, 255);
   if exists (select from credits.shard where not slot_groups && credits.ref_groups(p_external_ref)) then
@@ -109,26 +120,34 @@ begin
       where account_id = p_account_id and external_ref = p_external_ref)
     when 'transfer' then exists (select from public.credit_transfers
       where from_account_id = p_account_id and external_ref = p_external_ref)
+    when 'customer' then exists (select from public.payment_customers
+      where account_id = p_account_id and credits.customer_ref(provider, livemode, customer_id) = p_external_ref)
     else false end;
 end;
 $$;
 comment on function public.has_external_ref(uuid, text, text) is
   'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
-  'that waits to be granted. For a router of shards: asked of the account that holds a claim, before another account '
-  'gets it.';
+  'that waits to be granted, or is this customer. For a router of shards: asked of the account that holds a claim, '
+  'before another account gets it.';
 
 create function credits.external_refs_list()
 returns void
-language sql
+language plpgsql
 set search_path = '', pg_temp
 as $$
+begin
   insert into credits.external_refs (kind, external_ref, account_id)
   select 'grant', external_ref, account_id from public.credit_grants where external_ref is not null
   union all
   select 'withdrawal', external_ref, account_id from public.credit_withdrawals
   union all
   select 'transfer', external_ref, from_account_id from public.credit_transfers
+  union all
+  select 'customer', credits.customer_ref(provider, livemode, customer_id), account_id
+  from public.payment_customers
+  where length(credits.customer_ref(provider, livemode, customer_id)) <= 255
   on conflict do nothing;
+end;
 $$;
 comment on function credits.external_refs_list() is
   'Lists the external_refs that were booked before there were shards. Done by credits.become_shard, while one '

@@ -64,7 +64,7 @@ credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(
 credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
-credits.deadline_exceeded();
+credits.customer_ref(text,boolean,text); credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
 credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.deletions_add(uuid,text[],text);

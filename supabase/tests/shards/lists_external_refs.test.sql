@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(24);
 
 create temp table ids as select n, md5('account ' || n)::uuid as id from generate_series(1, 9) as n;
 create function pg_temp.account(p_n integer) returns uuid language sql as $$ select id from ids where n = p_n $$;
@@ -27,10 +27,15 @@ select is(pg_temp.claim(1), 2, 'and the first has it no more');
 select is(has_external_ref(pg_temp.account(1), 'grant', 'order-0'), true, 'a booked one is known to be so');
 
 -- What was booked before there were shards.
+select from link_payment_customer(pg_temp.account(1), 'stripe', true, 'cus_1');
+select is(has_external_ref(pg_temp.account(1), 'customer', credits.customer_ref('stripe', true, 'cus_1')), true,
+  'a provider''s customer is known');
 select credits.become_shard('s1', array(select generate_series(0, 15)));
 select is(claim_external_ref('grant', 'order-0', pg_temp.account(2)), pg_temp.account(1),
   'a database that becomes a shard lists what it has booked');
 select is(pg_temp.claim(1), 2, 'and keeps what is claimed');
+select is(claim_external_ref('customer', 'stripe:true:cus_1', pg_temp.account(2)), pg_temp.account(1),
+  'a customer is one account''s, too');
 delete from credit_accounts where last_seq = 0;
 select throws_ok($$select claim_external_ref('grant', null, pg_temp.account(1))$$, '22023', null, 'no ref, no claim');
 select throws_ok($$select claim_external_ref('x', 'order-1', pg_temp.account(1))$$, '22023', null, 'nor of any kind');
