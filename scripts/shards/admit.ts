@@ -1,5 +1,5 @@
 import { type Fleet, readerOf, type Shard } from "./config.ts";
-import { onDatabase } from "./interface.ts";
+import { withSecrets } from "./interface.ts";
 import { literal } from "./sql.ts";
 
 /**
@@ -59,7 +59,7 @@ $$;`
  * @throws where it holds other groups than the file says: an old file would open accounts anew that moved away
  */
 export async function admit(fleet: Fleet, shard: Shard): Promise<void> {
-  await onDatabase(shard.url, async (sql) => {
+  await withSecrets(shard.url, async (sql) => {
     const [is] = await sql`select slot_groups::text as groups from credits.shard
       where slot_groups <> array(select unnest(${[
       ...shard.groups,

@@ -9,7 +9,7 @@ import {
   stopWrites,
   writable,
 } from "./copy.ts";
-import { onDatabase } from "./interface.ts";
+import { onDatabase, withSecrets } from "./interface.ts";
 import { keep } from "./keep.ts";
 import { groupsSql, makeRouter } from "./router.ts";
 import {
@@ -52,7 +52,7 @@ export async function moveShard(
   await handOver(fleet, shard, name);
   await copyOnce(fleet, shard, there, say);
   await admit(fleet, there);
-  await onDatabase(fleet.router, (sql) =>
+  await withSecrets(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(redirectSql(moved));
       await tx.unsafe(rereadSql(there));
@@ -98,7 +98,7 @@ export async function addShard(
   await writable(there, (sql) => keep(sql, there, true));
   await admit(fleet, there);
   const { relations } = await makeRouter(fleet);
-  await onDatabase(fleet.router, (sql) =>
+  await withSecrets(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe("set local search_path = ''");
       for (const shard of [here, there]) {

@@ -11,6 +11,7 @@ import {
   readViews,
   type Routine,
   type ShardView,
+  withSecrets,
 } from "./interface.ts";
 import {
   checkPassword,
@@ -247,7 +248,7 @@ export async function initRouter(
   if (await isRouter(fleet)) await checkRouter(fleet);
   for (const shard of fleet.shards) {
     await admit(fleet, shard);
-    await onDatabase(
+    await withSecrets(
       shard.url,
       (sql) => sql.unsafe(filesOnShardSql(fleet)),
     );
@@ -255,7 +256,7 @@ export async function initRouter(
   }
   if (await isRouter(fleet)) await redirect(fleet, say);
   else await make(fleet, say);
-  await onDatabase(fleet.router, (sql) => sql.unsafe(filesOnRouterSql(fleet)));
+  await withSecrets(fleet.router, (sql) => sql.unsafe(filesOnRouterSql(fleet)));
   for (const shard of fleet.shards) {
     if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);
@@ -272,7 +273,7 @@ export async function initRouter(
 
 /** Has a router that is made reach the shards where the file says: pgbouncer, once there is one. */
 async function redirect(fleet: Fleet, say: (line: string) => void) {
-  await onDatabase(fleet.router, (sql) =>
+  await withSecrets(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(redirectSql(fleet));
       for (const shard of fleet.shards) await tx.unsafe(rereadSql(shard));
@@ -306,7 +307,7 @@ async function isRouter({ router }: Fleet): Promise<boolean> {
 async function make(fleet: Fleet, say: (line: string) => void): Promise<void> {
   const { sql: script } = await makeRouter(fleet);
   const terms = await readTerms(fleet);
-  await onDatabase(fleet.router, (sql) =>
+  await withSecrets(fleet.router, (sql) =>
     sql.begin(async (tx) => {
       await tx.unsafe(script);
       // What the triggers would do has been done on the shard.

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import { addressOf } from "./address.ts";
 import type { Fleet, Shard } from "./config.ts";
-import { onDatabase } from "./interface.ts";
+import { onDatabase, withSecrets } from "./interface.ts";
 import { SIGN_UP, TERMS } from "./merges.ts";
 import { literal } from "./sql.ts";
 
@@ -86,7 +86,7 @@ export async function subscribe(
       sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')
       where not exists (select from pg_replication_slots where slot_name = ${slot})`,
   );
-  await onDatabase(url, async (sql) => {
+  await withSecrets(url, async (sql) => {
     const connection = `connection ${literal(router)}`;
     if ((await findSubscription(sql)) !== undefined) {
       await sql.unsafe(`alter subscription ${PUBLICATION} ${connection}`);
