@@ -3,7 +3,8 @@ import { type Fleet, readFleet, writeFleet } from "./shards/config.ts";
 import { alone } from "./shards/lock.ts";
 import { addShard, forget, moveShard } from "./shards/move.ts";
 import { pgbouncerIni } from "./shards/pgbouncer.ts";
-import { initRouter, makeRouter } from "./shards/router.ts";
+import { initRouter } from "./shards/init.ts";
+import { makeRouter } from "./shards/router.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 
 const HELP =

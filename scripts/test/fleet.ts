@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBundleFile } from "../deploy/bundle.ts";
 import type { Fleet } from "../shards/config.ts";
-import { initRouter } from "../shards/router.ts";
+import { initRouter } from "../shards/init.ts";
 import { openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
 import { withDatabase } from "./database.ts";

@@ -41,7 +41,6 @@ describe.skipIf(!canRoute)("the books of all shards", () => {
         found: await tx`select * from public.reconciliation_discrepancies`,
       }),
     ).finally(() => onItsShard(-7));
-    if (found.length > 1) (await import("node:fs")).writeFileSync("/tmp/w/found.json", JSON.stringify(found));
     const others = found.filter(({ account_id }) => account_id !== account);
     expect([found.length > 0, others]).toEqual([true, []]);
     const [all] = await asService(

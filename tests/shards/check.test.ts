@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { findDifferences } from "../../scripts/shards/check.ts";
 import { onDatabase, readInterface } from "../../scripts/shards/interface.ts";
-import { initRouter } from "../../scripts/shards/router.ts";
+import { initRouter } from "../../scripts/shards/init.ts";
 import { asService, canRoute, useFleet } from "./fleet.ts";
 import { addUser } from "./growing.ts";
 

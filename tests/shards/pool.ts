@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Fleet, readerOf } from "../../scripts/shards/config.ts";
 import { pgbouncerIni } from "../../scripts/shards/pgbouncer.ts";
-import { initRouter } from "../../scripts/shards/router.ts";
+import { initRouter } from "../../scripts/shards/init.ts";
 import { freePort } from "../../scripts/stack/port.ts";
 import { runPgBouncer } from "../support/pgbouncer.ts";
 

@@ -3,7 +3,7 @@ import { findDifferences } from "../../scripts/shards/check.ts";
 import { type Fleet, readerOf } from "../../scripts/shards/config.ts";
 import { dumpSchema } from "../../scripts/shards/dump.ts";
 import { onDatabase } from "../../scripts/shards/interface.ts";
-import { initRouter } from "../../scripts/shards/router.ts";
+import { initRouter } from "../../scripts/shards/init.ts";
 import { asService, canRoute, useFleet } from "./fleet.ts";
 import { withTls } from "./tls.ts";
 
