@@ -6,6 +6,7 @@ import { addressOf, clientOf } from "./address.ts";
 import { rolesSql } from "./admit.ts";
 import type { Fleet, Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
+import { readdressJobs } from "./schedule.ts";
 import { literal } from "./sql.ts";
 
 /** A database of the same server that is always there. */
@@ -125,6 +126,7 @@ export async function copyOnce(
   await onDatabase(to.url, (sql) => sql.unsafe(rolesSql(fleet)));
   await dumpInto(from.url, to.url);
   await checkCopy(from, to);
+  await readdressJobs(from, to);
   await onDatabase(
     router,
     (sql) =>

@@ -3,6 +3,7 @@ import type { Fleet } from "./config.ts";
 import { filesOnRouterSql, filesOnShardSql } from "./files.ts";
 import { onDatabase, withSecrets } from "./interface.ts";
 import { makeRouter } from "./router.ts";
+import { schedule } from "./schedule.ts";
 import { checkPassword, loginsSql, redirectSql, rereadSql } from "./servers.ts";
 import { giveUpPlaces, readTerms, resume, subscribe } from "./terms.ts";
 import { describeUsers } from "./users.ts";
@@ -28,6 +29,7 @@ export async function initRouter(
     if (fleet.formerly) await resume(shard, false);
     await subscribe(fleet, shard);
     say(`${shard.name}: follows the router's prices, plans and rules`);
+    await schedule(shard, say);
     const users = await describeUsers(shard.url);
     if (users) say(`${shard.name}: ${users}`);
   }

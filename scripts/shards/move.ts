@@ -18,6 +18,7 @@ import {
   redirectSql,
   rereadSql,
 } from "./servers.ts";
+import { schedule } from "./schedule.ts";
 import { partsOfShard } from "./tables.ts";
 import { checkServer } from "./target.ts";
 import { handOver, resume, subscribe } from "./terms.ts";
@@ -62,6 +63,7 @@ export async function moveShard(
   await resume(shard, false);
   await subscribe(moved, there);
   await admitWrites(there);
+  await schedule(there, say);
   sayWay(shard, name, say);
   say(`${name}: is there; drop its old database when you have seen that it is`);
   return moved;
@@ -117,6 +119,7 @@ export async function addShard(
   await subscribe(grown, there);
   await admitWrites(there);
   await admitWrites(here);
+  await schedule(there, say);
   sayWay(source, name, say);
   say(`${from}: has the slot groups ${kept.join(", ")}`);
   return grown;

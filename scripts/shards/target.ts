@@ -1,3 +1,4 @@
+import { addressOf } from "./address.ts";
 import { maintenanceOf } from "./copy.ts";
 import { type Fleet, readerOf, type Shard } from "./config.ts";
 import { onDatabase } from "./interface.ts";
@@ -7,6 +8,12 @@ interface Needs {
   readonly version: number;
   readonly roles: readonly string[];
   readonly extensions: readonly string[];
+}
+
+/** What a server lacks of it. */
+interface Lacks extends Needs {
+  /** The one database of the server that pg_cron may be in. */
+  readonly cron: string | null;
 }
 
 /** @throws where a shard cannot be restored on a server: its writes would be stopped for a copy that cannot end */
@@ -26,17 +33,19 @@ export async function checkServer(
         array(select extname::text from pg_extension order by 1) as extensions
       from pg_database as d where d.datname = current_database()`,
   );
+  const database = addressOf(target).dbname;
   const [lacks] = await onDatabase(
     maintenanceOf(target),
     (sql) =>
       sql<
-        [Needs]
+        [Lacks]
       >`select current_setting('server_version_num')::integer / 10000 as version,
         array(select unnest(${[
         ...needs.roles,
       ]}::text[]) except select rolname from pg_roles order by 1) as roles,
         array(select unnest(${[...needs.extensions]}::text[])
-          except select name from pg_available_extensions order by 1) as extensions`,
+          except select name from pg_available_extensions order by 1) as extensions,
+        current_setting('cron.database_name', true) as cron`,
   );
   // Those of the router are made there.
   const made = [user, readerOf({ user })];
@@ -45,6 +54,13 @@ export async function checkServer(
       `lacks the role ${role}`
     ),
     ...lacks.extensions.map((extension) => `lacks the extension ${extension}`),
+    ...(needs.extensions.includes("pg_cron") && lacks.cron !== database
+      ? [
+        `has cron.database_name = ${
+          lacks.cron ?? "none"
+        }, and pg_cron is needed in ${database}`,
+      ]
+      : []),
     ...(lacks.version === needs.version ? [] : [
       `is Postgres ${lacks.version}, and that of ${name} ${needs.version}`,
     ]),

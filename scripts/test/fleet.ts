@@ -59,14 +59,21 @@ export interface TestFleet {
 
 /** Starts a fleet in some seconds: two servers, on copies of one data folder. */
 export async function startFleet(
-  { routed = true }: { routed?: boolean } = {},
+  { routed = true, cron }: {
+    routed?: boolean;
+    /** The database of each server that may have pg_cron. */
+    cron?: readonly [first: string, last: string];
+  } = {},
 ): Promise<TestFleet> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     await Promise.all(stops.map((end) => end()));
   };
   try {
-    const [first, last] = [await openServer(stops), await openServer(stops)];
+    const [first, last] = [
+      await openServer(stops, cron?.[0]),
+      await openServer(stops, cron?.[1]),
+    ];
     const fleet = await makeDatabases(first.port, last.port);
     if (routed) await initRouter(fleet, () => {});
     return { fleet, last, stop };
@@ -76,7 +83,18 @@ export async function startFleet(
   }
 }
 
-async function openServer(stops: (() => Promise<void>)[]): Promise<Server> {
+async function openServer(
+  stops: (() => Promise<void>)[],
+  cron?: string,
+): Promise<Server> {
+  const settings = cron
+    ? {
+      ...SETTINGS,
+      shared_preload_libraries: "pg_cron",
+      "cron.database_name": cron,
+      "cron.use_background_workers": "on",
+    }
+    : SETTINGS;
   const binaries = await findDebians({ plproxy: "plproxy" });
   const template = await findFleetTemplate(binaries);
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-fleet-"));
@@ -88,7 +106,7 @@ async function openServer(stops: (() => Promise<void>)[]): Promise<Server> {
   const port = await freePort();
   let server: ChildProcess;
   const start = async () => {
-    server = startServer(home, binaries, port, SETTINGS);
+    server = startServer(home, binaries, port, settings);
     await untilReady(urlOf(port, "template1"));
   };
   stops.push(async () => {
