@@ -21,6 +21,7 @@ create function pg_temp.usual(p_name text, p_type regtype) returns text language
       when 'uuid'::regtype then '''00000000-0000-4000-8000-0000000000a1'''
       when 'text'::regtype then '''usual'''
       when 'text[]'::regtype then '''{usual}'''
+      when 'uuid[]'::regtype then '''{}'''
       when 'jsonb'::regtype then '''{"prompt": "a"}'''
       when 'public.credit_entry_kind'::regtype then '''grant'''
       when 'boolean'::regtype then 'false'

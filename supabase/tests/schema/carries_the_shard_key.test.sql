@@ -89,7 +89,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'job_lock', 'job_to_erase', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback',
   'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', 'delete_output', 'finish_output_move',
   'note_generation_progress', 'settle_text', 'abandon_text', 'provider_answered', 'keep_late_output',
-  'transfers_make', -- between accounts: on the senders' shard
+  'transfers_make', 'transfer_send_batch', -- between accounts: on the senders' shard
   -- tasks: each shard its own
   'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start',
   'price_change_check',
