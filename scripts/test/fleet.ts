@@ -25,7 +25,7 @@ export const SHARDS = ["s0", "s1", "s2", "s3"] as const;
 
 const SETTINGS = {
   fsync: "off",
-  max_connections: "200",
+  max_connections: "500",
   max_prepared_transactions: "4",
   max_replication_slots: "20",
   max_wal_senders: "20",

@@ -1371,8 +1371,8 @@ end;
 $$;
 
 comment on function public.has_external_ref(uuid, text, text) is
-  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
-  'that waits to be granted, or is this customer. For a router of shards: asked of the account that holds a claim, '
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that '
+  'key that waits to be granted, or is this customer. For a router of shards: asked of the account that holds a claim, '
   'before another account gets it.';
 
 create function credits.external_refs_list()
@@ -1653,7 +1653,8 @@ comment on function public.transfer_send_batch(jsonb, uuid[]) is
   'The first step of transfer_credits_batch where all senders live on this shard, and recipients on others: makes the '
   'transfers between accounts of this shard, and sends the others as transfer_send does, all or nothing, in their '
   'order. p_closed: accounts of other shards that are known to be closed. Go on with each transfer that has a '
-  'transfer_id and has not arrived. Raises what transfer_credits_batch and transfer_send raise.';
+  'transfer_id and has not arrived. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
+  'otherwise what transfer_send raises.';
 
 create function credits.transfer_arrival(
   p_account public.credit_accounts, p_from_account_id uuid, p_external_ref text, p_parts jsonb, p_reason text
@@ -7674,4 +7675,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', 'b6c061ac0d73b4fad3db545a9fdcb1684627c3e37a8b856376184012b18af122');
+values ('0.10.0', '20261126223007_atomic_credits_0_10_0.sql', '03a7813c4d175182a4e92730251bd5c9a66e77bf8ee8a4e421b923da05c48358');

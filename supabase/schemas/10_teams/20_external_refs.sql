@@ -126,8 +126,8 @@ begin
 end;
 $$;
 comment on function public.has_external_ref(uuid, text, text) is
-  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that key '
-  'that waits to be granted, or is this customer. For a router of shards: asked of the account that holds a claim, '
+  'Whether an account has a grant, a withdrawal or a transfer (p_kind) with this external_ref, or a payment of that '
+  'key that waits to be granted, or is this customer. For a router of shards: asked of the account that holds a claim, '
   'before another account gets it.';
 
 create function credits.external_refs_list()

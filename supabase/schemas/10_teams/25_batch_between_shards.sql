@@ -45,4 +45,5 @@ comment on function public.transfer_send_batch(jsonb, uuid[]) is
   'The first step of transfer_credits_batch where all senders live on this shard, and recipients on others: makes the '
   'transfers between accounts of this shard, and sends the others as transfer_send does, all or nothing, in their '
   'order. p_closed: accounts of other shards that are known to be closed. Go on with each transfer that has a '
-  'transfer_id and has not arrived. Raises what transfer_credits_batch and transfer_send raise.';
+  'transfer_id and has not arrived. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
+  'otherwise what transfer_send raises.';

@@ -2,7 +2,7 @@
 --   muted rule.
 -- Keeps: only the owner may call these, and the role as which a router connects (scripts/shards/admit.ts). An action
 --   passes the same gate and stands in the same trail as on one database.
--- Needs: operator act, alerts.
+-- Needs: operator act.
 
 create function credits.operator_day(p_operator_id uuid)
 returns table (max_per_day bigint, used bigint)
