@@ -5,7 +5,6 @@ export const FILES: readonly string[] = [
   "tests/alerts.test.ts",
   "tests/app_keys.test.ts",
   "tests/authentication.test.ts",
-  "tests/authentication_legacy_secret.test.ts",
   "tests/authentication_signing_keys.test.ts",
   "tests/browser.test.ts",
   "tests/charge_guard.test.ts",
@@ -18,7 +17,6 @@ export const FILES: readonly string[] = [
   "tests/console_lists.test.ts",
   "tests/credits.test.ts",
   "tests/deliver_events.test.ts",
-  "tests/fal_webhook.test.ts",
   "tests/first_frame.test.ts",
   "tests/gateway.test.ts",
   "tests/generate.test.ts",
@@ -93,12 +91,14 @@ export const FILES: readonly string[] = [
 export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   "passes there, and is left out for its time: 7 to 35 seconds each": [
     "tests/ask_providers.test.ts",
+    "tests/authentication_legacy_secret.test.ts",
     "tests/browser_media.test.ts",
     "tests/client/example_app.test.ts",
     "tests/client/page.test.ts",
     "tests/client/repeats.test.ts",
     "tests/console.test.ts",
     "tests/console_attacks.test.ts",
+    "tests/fal_webhook.test.ts",
     "tests/text/retries.test.ts",
   ],
   "holds or watches locks of the one database, or changes its tables behind the functions":
