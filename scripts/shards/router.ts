@@ -54,20 +54,23 @@ function readSql(name: string): Promise<string> {
 export async function makeRouter(fleet: Fleet): Promise<Router> {
   const [first] = fleet.shards;
   if (!first) throw new Error("no shard: name one in the file");
-  const [parts, routines, views, triggers, helpers, own] = await Promise.all([
-    dumpSchema(first.url),
-    readInterface(first.url),
-    readViews(first.url),
-    readUserTriggers(first.url),
-    readSql("router"),
-    Promise.all(OWN.map((topic) => readSql(`own/${topic}`))),
-  ]);
+  const [parts, routines, views, triggers, helpers, places, own] = await Promise
+    .all([
+      dumpSchema(first.url),
+      readInterface(first.url),
+      readViews(first.url),
+      readUserTriggers(first.url),
+      readSql("router"),
+      readSql("places"),
+      Promise.all(OWN.map((topic) => readSql(`own/${topic}`))),
+    ]);
   const { sql, relations } = objectsOf(parts, routines, views);
   const script = [
     "set check_function_bodies = off;\nset search_path = '';",
     rolesSql(fleet),
     serversSql(fleet),
     helpers,
+    places,
     ...sql,
     ...fleet.shards.map((shard) => partsOfShard(relations, shard)),
     groupsSql(fleet.shards),

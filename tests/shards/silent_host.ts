@@ -8,7 +8,7 @@ export interface SilentHost {
   readonly close: () => void;
 }
 
-/** Takes bytes to a port and back; SIGUSR1: a filter of each of its sockets drops whatever comes, with no answer. */
+/** Takes bytes to a port and back; SIGUSR1: a filter of each of its sockets drops each packet, with no answer. */
 const SCRIPT = String.raw`
 use strict;
 use IO::Select;

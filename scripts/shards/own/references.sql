@@ -155,8 +155,8 @@ begin
         silent := silent || (select shard from credits_router.groups where number = slot);
       end;
     end loop;
-    -- An outage of one of them stops nobody. With both, nobody knows whose it is. Whoever used it while the other one
-    -- was down may have lost the note: it was undone with their call, which counts on their shard.
+    -- An outage of one of them stops nobody. With both, nobody knows whose it is. The note of an account that used it
+    -- while the other one was down may be lost: it was undone with the call, which counts on that account's shard.
     if holder = p_account_id and answers < cardinality(slots) then
       holder := coalesce(credits_router.reference_booker(p_kind, p_external_ref, p_account_id, silent),
         credits_router.reference_wait(p_kind, p_external_ref, p_account_id));
